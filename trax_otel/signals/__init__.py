@@ -1,0 +1,69 @@
+# The OpenTelemetry API made convenient; nothing here knows the SDK.
+#
+#   facts        what classification says of an error (this room never classifies)
+#   providers    the one replaceable handle through which everything reaches OpenTelemetry
+#   instruments  counters, histograms, gauges from a MetricSpec; each also feeds the aggregate
+#   aggregate    the same figures inside the process, for where no SDK is set up
+#   spans        a span that is current while it runs
+#   events       the one path by which events and exceptions leave
+#   correlation  the correlation id and the bound fields, one value in the OTel Context
+#   stacktrace   exceptions as text, fast and bounded
+"""Spans, events, instruments and correlation over the OpenTelemetry API."""
+
+from .aggregate import Series, snapshot
+from .correlation import (
+    Correlation,
+    attach_correlation,
+    correlation,
+    detach,
+    new_correlation_id,
+    valid_correlation_id,
+)
+from .events import emit_event, is_recorded, log_event, mark_recorded, record_error
+from .facts import ErrorFacts
+from .instruments import (
+    BoundInstrument,
+    Instrument,
+    counter,
+    gauge,
+    histogram,
+    observe,
+    up_down_counter,
+)
+from .providers import generation, log_export, meter, otel_logger, tracer, tracing, use_providers
+from .spans import SpanScope, start_span
+from .stacktrace import format_exception
+
+__all__ = [
+    "BoundInstrument",
+    "Correlation",
+    "ErrorFacts",
+    "Instrument",
+    "Series",
+    "SpanScope",
+    "attach_correlation",
+    "correlation",
+    "counter",
+    "detach",
+    "emit_event",
+    "format_exception",
+    "gauge",
+    "generation",
+    "histogram",
+    "is_recorded",
+    "log_event",
+    "log_export",
+    "mark_recorded",
+    "meter",
+    "new_correlation_id",
+    "observe",
+    "otel_logger",
+    "record_error",
+    "snapshot",
+    "start_span",
+    "tracer",
+    "tracing",
+    "up_down_counter",
+    "use_providers",
+    "valid_correlation_id",
+]

@@ -1,0 +1,185 @@
+"""Counters, histograms and gauges from a `MetricSpec`.
+
+One instrument feeds two places: OpenTelemetry's instrument of the provider in force, and the aggregate of this
+process. A value that is no number is ignored, an attribute combination beyond the bound goes to the overflow series: an
+instrument never raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.metrics import Observation as OtelObservation
+
+from . import providers
+from .aggregate import OVERFLOW, Cell, Observation, Table, table
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import CallbackOptions, Meter
+
+    from ..semconv import MetricSpec
+
+_MAKERS: dict[str, Callable[[Meter, MetricSpec], Any]] = {
+    "counter": lambda meter, spec: meter.create_counter(spec.name, spec.unit, spec.description).add,
+    "up_down_counter": lambda meter, spec: meter.create_up_down_counter(spec.name, spec.unit, spec.description).add,
+    "gauge": lambda meter, spec: meter.create_gauge(spec.name, spec.unit, spec.description).set,
+    "histogram": lambda meter, spec: (
+        meter.create_histogram(
+            spec.name, spec.unit, spec.description, explicit_bucket_boundaries_advisory=spec.buckets
+        ).record
+    ),
+}
+
+
+class Instrument:
+    """A synchronous instrument. `add`, `record` and `set` are one act under the name that its kind gives it."""
+
+    __slots__ = ("_bound", "_generation", "_otel", "spec", "store", "table")
+
+    def __init__(self, spec: MetricSpec) -> None:
+        self.spec = spec
+        self.table: Table = table(spec)
+        self.store: Callable[[Cell, float], None] = {
+            "counter": self.table.add,
+            "up_down_counter": self.table.add,
+            "gauge": self.table.put,
+            "histogram": self.table.record,
+        }[spec.kind]
+        self._generation = -1
+        self._otel: Callable[..., None] | None = None
+        self._bound: dict[int, BoundInstrument] = {}
+
+    def otel(self) -> Callable[..., None]:
+        """OpenTelemetry's own method, of the provider in force."""
+        if self._otel is None or self._generation != providers.generation():
+            self._generation = providers.generation()
+            self._otel = _MAKERS[self.spec.kind](providers.meter(), self.spec)
+        return self._otel
+
+    def measure(self, value: float, attributes: Mapping[str, Any] | None = None) -> None:
+        """Add, record or set `value` in the spec's unit."""
+        self.bind(attributes).measure(value)
+
+    add = record = set = measure
+
+    def bind(self, attributes: Mapping[str, Any] | None = None) -> BoundInstrument:
+        """The instrument with its attributes given once, for hot paths."""
+        cell = self.table.cell(attributes)
+        bound = self._bound.get(id(cell))
+        if bound is None:
+            bound = self._bound[id(cell)] = BoundInstrument(self, cell)
+        return bound
+
+    def declare(self, *combinations: Mapping[str, Any]) -> None:
+        """Emit 0 for each combination: a counter that an alert watches must exist before its first event."""
+        for attributes in combinations:
+            self.bind(attributes).measure(0)
+
+
+class BoundInstrument:
+    """An instrument and one combination of attributes."""
+
+    __slots__ = ("_attributes", "_cell", "_generation", "_instrument", "_otel", "_positive", "_store")
+
+    def __init__(self, instrument: Instrument, cell: Cell) -> None:
+        self._instrument = instrument
+        self._cell = cell
+        self._store = instrument.store
+        self._attributes = OVERFLOW if cell.attributes is OVERFLOW else dict(cell.attributes)
+        self._positive = instrument.spec.kind in {"counter", "histogram"}
+        self._generation = -1
+        self._otel: Callable[..., None] = _nothing
+
+    def measure(self, value: float) -> None:
+        """Add, record or set `value`."""
+        if self._generation != providers._handle.generation:
+            self._otel = self._instrument.otel()
+            self._generation = providers._handle.generation
+        try:
+            if self._positive and value < 0:
+                return
+            self._store(self._cell, value)
+            self._otel(value, self._attributes)
+        except Exception:  # not a number, or a provider that fails: figures never break what they count
+            return
+
+    add = record = set = measure
+
+
+def _nothing(*_: Any) -> None:
+    return
+
+
+_instruments: dict[str, Instrument] = {}
+
+
+def _instrument(spec: MetricSpec, kind: str) -> Instrument:
+    if spec.kind != kind:
+        raise ValueError(f"{spec.name} is a {spec.kind}, not a {kind}")
+    found = _instruments.get(spec.name)
+    if found is None:
+        found = _instruments.setdefault(spec.name, Instrument(spec))
+    elif found.spec != spec:
+        raise ValueError(f"{spec.name} exists with another description: {found.spec}")
+    return found
+
+
+def counter(spec: MetricSpec) -> Instrument:
+    """The counter of this spec: made once, whoever asks. Raises ValueError where the spec is of another kind."""
+    return _instrument(spec, "counter")
+
+
+def up_down_counter(spec: MetricSpec) -> Instrument:
+    """The up-down counter of this spec."""
+    return _instrument(spec, "up_down_counter")
+
+
+def histogram(spec: MetricSpec) -> Instrument:
+    """The histogram of this spec."""
+    return _instrument(spec, "histogram")
+
+
+def gauge(spec: MetricSpec) -> Instrument:
+    """The gauge of this spec."""
+    return _instrument(spec, "gauge")
+
+
+# --- Observables ----------------------------------------------------------------------------------
+
+_observed: dict[str, Table] = {}
+
+
+def observe(spec: MetricSpec, callback: Callable[[], Iterable[Observation]]) -> Callable[[], None]:
+    """Ask `callback` for (value, attributes) pairs at every export; returns the function that ends it.
+
+    Several callbacks may serve one metric. A callback that raises is named once on stderr and asked no more.
+    """
+    entry = table(spec)
+    entry.observers.append(callback)
+    if spec.name not in _observed:
+        _observed[spec.name] = entry
+        _create_observable(entry)
+
+    def unregister() -> None:
+        if callback in entry.observers:
+            entry.observers.remove(callback)
+
+    return unregister
+
+
+def _create_observable(entry: Table) -> None:
+    def ask(_: CallbackOptions) -> list[OtelObservation]:
+        return [OtelObservation(value, attributes) for value, attributes in entry.observe()]
+
+    spec, meter = entry.spec, providers.meter()
+    make = meter.create_observable_counter if spec.kind == "observable_counter" else meter.create_observable_gauge
+    make(spec.name, [ask], spec.unit, spec.description)
+
+
+def _recreate_observables() -> None:
+    for entry in _observed.values():
+        _create_observable(entry)
+
+
+providers.on_change(_recreate_observables)
