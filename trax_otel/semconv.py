@@ -144,6 +144,17 @@ THRESHOLD_VALUE: Final = "trax.threshold.value"
 THRESHOLD_EVENT: Final = "trax.threshold.changed"
 """Event: a watched metric crossed its limit or came back."""
 
+HEALTH_CHECK_NAME: Final = "trax.health.check.name"
+"""The name that a health check was added under."""
+CPU_MODE: Final = "cpu.mode"
+"""How CPU time was spent: `user` or `system`."""
+MEMORY_STATE: Final = "system.memory.state"
+"""What memory is doing: `used` or `free`."""
+FILESYSTEM_MOUNTPOINT: Final = "system.filesystem.mountpoint"
+"""Where the file system is mounted (the one that holds the working directory)."""
+FILESYSTEM_STATE: Final = "system.filesystem.state"
+"""What file system space is doing: `used` or `free`."""
+
 # --- Our own telemetry ----------------------------------------------------------------------------
 
 SIGNAL: Final = "trax.signal"
@@ -151,7 +162,10 @@ SIGNAL: Final = "trax.signal"
 DROP_REASON: Final = "trax.drop.reason"
 """Why telemetry was dropped: `queue_full`, `rejected`, `unencodable`, `budget`, `transport`."""
 
-Kind = Literal["counter", "up_down_counter", "histogram", "gauge", "observable_gauge", "observable_counter"]
+Kind = Literal[
+    "counter", "up_down_counter", "histogram", "gauge",
+    "observable_counter", "observable_up_down_counter", "observable_gauge",
+]  # fmt: skip
 
 DURATION_BUCKETS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0,
@@ -179,8 +193,18 @@ OPERATION_DURATION: Final = MetricSpec(
     (OPERATION_NAME, OUTCOME, ERROR_TYPE, ERROR_CODE), DURATION_BUCKETS,
 )  # fmt: skip
 OPERATION_ACTIVE: Final = MetricSpec(
-    "trax.operation.active", "up_down_counter", "{operation}", "Operations running now.", (OPERATION_NAME,)
+    "trax.operation.active", "observable_up_down_counter", "{operation}", "Operations running now.", (OPERATION_NAME,)
 )
+OPERATION_CPU: Final = MetricSpec(
+    "trax.operation.cpu.time", "histogram", "s",
+    "CPU time that the whole process used while the operation ran; where resources are asked for.",
+    (OPERATION_NAME,), DURATION_BUCKETS,
+)  # fmt: skip
+OPERATION_MEMORY: Final = MetricSpec(
+    "trax.operation.memory.usage", "gauge", "By",
+    "Resident memory of the whole process as the operation last ended; where resources are asked for.",
+    (OPERATION_NAME,),
+)  # fmt: skip
 ERRORS: Final = MetricSpec(
     "trax.errors", "counter", "{error}", "Errors recorded, each once however many layers it crossed.",
     (ERROR_CODE, ERROR_CATEGORY, ERROR_TYPE, ERROR_RETRYABLE),
@@ -219,6 +243,61 @@ THRESHOLD_CROSSINGS: Final = MetricSpec(
     "trax.threshold.crossings", "counter", "{crossing}", "Times a threshold was crossed or cleared.",
     (THRESHOLD_METRIC, THRESHOLD_STATE),
 )  # fmt: skip
+HEALTH_CHECKS: Final = MetricSpec(
+    "trax.health.check.status", "observable_gauge", "1", "1 where a user's health check passed last time, else 0.",
+    (HEALTH_CHECK_NAME,),
+)  # fmt: skip
+PROCESS_CPU_TIME: Final = MetricSpec(
+    "process.cpu.time", "observable_counter", "s", "CPU time that the process used.", (CPU_MODE,)
+)
+PROCESS_CPU_UTILIZATION: Final = MetricSpec(
+    "process.cpu.utilization", "observable_gauge", "1",
+    "CPU time of the process since the last measurement, as a share of all that is available to it.",
+)  # fmt: skip
+PROCESS_MEMORY_USAGE: Final = MetricSpec(
+    "process.memory.usage", "observable_up_down_counter", "By", "Resident memory of the process."
+)
+PROCESS_MEMORY_VIRTUAL: Final = MetricSpec(
+    "process.memory.virtual", "observable_up_down_counter", "By", "Committed virtual memory of the process."
+)
+PROCESS_OPEN_FILES: Final = MetricSpec(
+    "process.unix.file_descriptor.count", "observable_up_down_counter", "{file_descriptor}",
+    "File descriptors that the process has open.",
+)  # fmt: skip
+PROCESS_THREADS: Final = MetricSpec(
+    "process.thread.count", "observable_up_down_counter", "{thread}", "Threads of the process."
+)
+PROCESS_UPTIME: Final = MetricSpec("process.uptime", "observable_gauge", "s", "Time since the process started.")
+SYSTEM_CPU_UTILIZATION: Final = MetricSpec(
+    "system.cpu.utilization", "observable_gauge", "1",
+    "Share of the machine's CPU time that was not idle since the last measurement, over all CPUs.",
+)  # fmt: skip
+SYSTEM_MEMORY_USAGE: Final = MetricSpec(
+    "system.memory.usage", "observable_up_down_counter", "By", "Memory of the machine by state.", (MEMORY_STATE,)
+)
+SYSTEM_MEMORY_UTILIZATION: Final = MetricSpec(
+    "system.memory.utilization", "observable_gauge", "1", "Share of the machine's memory by state.", (MEMORY_STATE,)
+)
+SYSTEM_FILESYSTEM_USAGE: Final = MetricSpec(
+    "system.filesystem.usage", "observable_up_down_counter", "By", "Space of the file system by state.",
+    (FILESYSTEM_MOUNTPOINT, FILESYSTEM_STATE),
+)  # fmt: skip
+SYSTEM_FILESYSTEM_UTILIZATION: Final = MetricSpec(
+    "system.filesystem.utilization", "observable_gauge", "1", "Share of the file system's space that is used.",
+    (FILESYSTEM_MOUNTPOINT,),
+)  # fmt: skip
+CONTAINER_MEMORY_USAGE: Final = MetricSpec(
+    "container.memory.usage", "observable_up_down_counter", "By", "Memory that the container's cgroup uses."
+)
+CONTAINER_MEMORY_LIMIT: Final = MetricSpec(
+    "trax.container.memory.limit", "observable_gauge", "By", "The most memory that the container may use."
+)
+CONTAINER_MEMORY_UTILIZATION: Final = MetricSpec(
+    "trax.container.memory.utilization", "observable_gauge", "1", "Share of the container's memory limit that is used."
+)
+CONTAINER_CPU_LIMIT: Final = MetricSpec(
+    "trax.container.cpu.limit", "observable_gauge", "{cpu}", "The CPUs that the container may use."
+)
 SECURITY_EVENTS: Final = MetricSpec(
     "trax.security.events", "counter", "{event}", "Security events by kind and outcome.",
     (SECURITY_EVENT, SECURITY_OUTCOME),

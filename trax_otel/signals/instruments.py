@@ -173,7 +173,11 @@ def _create_observable(entry: Table) -> None:
         return [OtelObservation(value, attributes) for value, attributes in entry.observe()]
 
     spec, meter = entry.spec, providers.meter()
-    make = meter.create_observable_counter if spec.kind == "observable_counter" else meter.create_observable_gauge
+    make: Callable[..., object] = {
+        "observable_counter": meter.create_observable_counter,
+        "observable_gauge": meter.create_observable_gauge,
+        "observable_up_down_counter": meter.create_observable_up_down_counter,
+    }[spec.kind]
     make(spec.name, [ask], spec.unit, spec.description)
 
 
