@@ -188,6 +188,7 @@ def _after_fork_in_child() -> None:
     _shut_down = False
     _process_token = os.urandom(8).hex()
     clock.reset_after_fork()
+    hook_multiprocessing()  # it may have been imported since; this runs before the child's own preparations
     for participant in _participants:
         _contained(participant, participant.after_fork_in_child)
 

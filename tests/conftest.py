@@ -1,0 +1,14 @@
+"""What every test stands on: no telemetry of one test reaches another, and no variable of the shell reaches any."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start from a bare environment: a developer's own OTEL_* or TRAX_* must not change what the suite shows."""
+    for name in list(os.environ):
+        if name.startswith(("OTEL_", "TRAX_")) and name not in {"TRAX_STACK_HOME"}:
+            del os.environ[name]

@@ -1,0 +1,215 @@
+"""Stop, shutdown, fork and SIGTERM: who acts, in which order, and what happens when one fails or hangs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from trax_otel import clock, lifecycle
+from trax_otel.lifecycle import Deadline, Participant
+
+
+@pytest.fixture
+def take_part() -> Iterator[Callable[[Participant], None]]:
+    leave: list[Callable[[], None]] = []
+    yield lambda participant: leave.append(lifecycle.register(participant))
+    for unregister in leave:
+        unregister()
+    lifecycle.resume()
+
+
+def run(script: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_participants_act_in_their_order_and_one_failure_stops_nobody(
+    take_part: Callable[[Participant], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    acted: list[str] = []
+
+    def fail(_: Deadline) -> None:
+        acted.append("failing")
+        raise RuntimeError("disk gone")
+
+    take_part(Participant("last", 900, flush=lambda _: acted.append("last")))
+    take_part(Participant("failing", 800, flush=fail))
+    take_part(Participant("first", 700, flush=lambda _: acted.append("first")))
+    lifecycle.flush(1)
+    assert acted == ["first", "failing", "last"]
+    assert "trax-otel: failing: RuntimeError: disk gone" in capsys.readouterr().err
+
+
+def test_a_participant_of_the_same_name_replaces_the_former(take_part: Callable[[Participant], None]) -> None:
+    acted: list[int] = []
+    take_part(Participant("one", 1, flush=lambda _: acted.append(1)))
+    take_part(Participant("one", 1, flush=lambda _: acted.append(2)))
+    lifecycle.flush(1)
+    assert acted == [2]
+
+
+def test_all_share_one_deadline(take_part: Callable[[Participant], None]) -> None:
+    left: list[float] = []
+
+    def slow(deadline: Deadline) -> None:
+        left.append(deadline.remaining())
+        time.sleep(0.05)
+
+    take_part(Participant("a", 1, flush=slow))
+    take_part(Participant("b", 2, flush=slow))
+    lifecycle.flush(0.5)
+    assert left[0] <= 0.5
+    assert left[1] <= left[0] - 0.05
+
+
+def test_a_deadline_is_never_negative() -> None:
+    deadline = Deadline(-1)
+    assert deadline.passed()
+    assert deadline.remaining() == 0.0
+
+
+def test_stop_wakes_sleepers_and_resume_undoes_it(take_part: Callable[[Participant], None]) -> None:
+    lifecycle.stop()
+    assert lifecycle.stopping()
+    assert clock.current().sleep(30) is False
+    lifecycle.resume()
+    assert not lifecycle.stopping()
+    assert clock.current().sleep(0.001)
+
+
+def test_shutdown_runs_once_at_the_interpreters_end_and_keeps_the_status() -> None:
+    done = run("""
+        import sys
+        from trax_otel.lifecycle import Participant, register, shutdown
+        register(Participant("x", 1, shutdown=lambda _: print("shut down", flush=True)))
+        sys.exit(7)
+    """)
+    assert (done.returncode, done.stdout) == (7, "shut down\n")
+
+
+def test_multiprocessing_children_shut_down_though_they_skip_atexit() -> None:
+    for method in ("fork", "spawn"):
+        done = run(f"""
+            import multiprocessing, os, sys, warnings
+            warnings.simplefilter("ignore")
+            from trax_otel.lifecycle import Participant, register
+            parent = os.getpid()
+            register(Participant("x", 1, shutdown=lambda _: os.getpid() == parent or print("child shut down", flush=True)))
+            def work(): pass
+            if __name__ == "__main__":
+                child = multiprocessing.get_context("{method}").Process(target=print, args=("work",))
+                child.start(); child.join(); sys.exit(child.exitcode)
+        """)
+        assert done.returncode == 0, done.stderr
+        assert "work" in done.stdout
+        if method == "fork":  # a spawned child of `-c` does not run this script's registration again
+            assert "child shut down" in done.stdout
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_calls_all_three_hooks_and_renews_the_token(take_part: Callable[[Participant], None]) -> None:
+    called: list[str] = []
+    take_part(
+        Participant(
+            "forker",
+            1,
+            before_fork=lambda: called.append("before"),
+            after_fork_in_parent=lambda: called.append("parent"),
+            after_fork_in_child=lambda: called.append("child"),
+        )
+    )
+    token = lifecycle.process_token()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if called == ["before", "child"] and lifecycle.process_token() != token else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert called == ["before", "parent"]
+    assert lifecycle.process_token() == token
+
+
+SIGTERM_SCRIPT = """
+    import signal, sys, threading, time
+    from trax_otel import lifecycle
+    {before}
+    lifecycle.set_exit_budget({budget})
+    def shut(deadline):
+        print("flushed", flush=True)
+        {during}
+    lifecycle.register(lifecycle.Participant("x", 1, shutdown=shut))
+    print(lifecycle.take_sigterm(), flush=True)
+    {main}
+"""
+
+
+def killed(
+    main: str, *, before: str = "", during: str = "pass", budget: float = 5, signals: int = 1
+) -> tuple[int, str, float]:
+    script = textwrap.dedent(SIGTERM_SCRIPT).format(before=before, during=during, main=main, budget=budget)
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    time.sleep(0.1)
+    began = time.monotonic()
+    for _ in range(signals):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.02)
+    rest, _ = process.communicate(timeout=20)
+    return process.returncode, first + rest, time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    "main",
+    ["time.sleep(30)", "threading.Lock().__enter__(); threading.Event().wait()", "while True: pass"],
+    ids=["asleep", "waiting", "busy"],
+)
+def test_sigterm_flushes_and_the_process_dies_of_sigterm(main: str) -> None:
+    status, output, _ = killed(main)
+    assert status == -signal.SIGTERM
+    assert output == "True\nflushed\n"
+
+
+def test_a_second_sigterm_does_not_cut_the_flush_short() -> None:
+    status, output, _ = killed("time.sleep(30)", during="time.sleep(0.3); print('done', flush=True)", signals=3)
+    assert (status, output) == (-signal.SIGTERM, "True\nflushed\ndone\n")
+
+
+def test_a_hanging_flush_ends_within_the_budget() -> None:
+    status, _, seconds = killed("time.sleep(30)", during="time.sleep(60)", budget=0.5)
+    assert status == -signal.SIGTERM
+    assert seconds < 4
+
+
+def test_other_threads_do_not_delay_the_end() -> None:
+    busy = "threading.Thread(target=lambda: time.sleep(60)).start(); time.sleep(60)"
+    status, _, seconds = killed(busy)
+    assert status == -signal.SIGTERM
+    assert seconds < 4
+
+
+@pytest.mark.parametrize("handler", ["lambda *_: sys.exit(3)", "signal.SIG_IGN"])
+def test_an_applications_own_handler_is_left_alone(handler: str) -> None:
+    before = f"signal.signal(signal.SIGTERM, {handler})"
+    status, output, _ = killed("time.sleep(0.5); sys.exit(4)", before=before)
+    assert output.startswith("False\n")
+    assert status == (3 if "exit" in handler else 4)
+
+
+def test_sleeping_retries_end_within_100_ms_of_sigterm() -> None:
+    main = """
+    from trax_otel import clock
+    def sleeper():
+        clock.current().sleep(30); print("woken", flush=True)
+    t = threading.Thread(target=sleeper); t.start(); t.join(); time.sleep(30)
+"""
+    script_main = textwrap.dedent(main).strip()
+    status, output, _ = killed(script_main, during="time.sleep(0.1)")
+    assert status == -signal.SIGTERM
+    assert "woken" in output
