@@ -48,9 +48,7 @@ def compare(cases: dict[str, Case], *, rounds: int = 25, slice_seconds: float = 
     rows = []
     for name, measured in times.items():
         ratios = [own / base for own, base in zip(measured, times[baseline], strict=True)]
-        rows.append(
-            Row(name, statistics.median(measured) * 1e6, statistics.median(ratios), min(ratios), max(ratios))
-        )
+        rows.append(Row(name, statistics.median(measured) * 1e6, statistics.median(ratios), min(ratios), max(ratios)))
     return Result(tuple(rows))
 
 

@@ -10,7 +10,10 @@ from benchmarks.harness import Result, Row
 
 TITLE = "Import, × the OTel API's own"
 BASELINE = "opentelemetry API"
-ROOMS = ["trax_otel", *(f"trax_otel.{room}" for room in ("config", "lifecycle", "signals", "errors", "metrics", "logging"))]
+ROOMS = [
+    "trax_otel",
+    *(f"trax_otel.{room}" for room in ("config", "lifecycle", "signals", "errors", "metrics", "logging")),
+]
 TARGETS = dict.fromkeys(ROOMS, 1.3)
 
 API = "from opentelemetry import trace, metrics, _logs, propagate, baggage"
@@ -30,7 +33,5 @@ def run(rounds: int = 15) -> Result:
     rows = []
     for name, measured in times.items():
         ratios = [own / base for own, base in zip(measured, times[BASELINE], strict=True)]
-        rows.append(
-            Row(name, statistics.median(measured) * 1e6, statistics.median(ratios), min(ratios), max(ratios))
-        )
+        rows.append(Row(name, statistics.median(measured) * 1e6, statistics.median(ratios), min(ratios), max(ratios)))
     return Result(tuple(rows))

@@ -6,13 +6,15 @@ Each page has one source in the package: the telemetry's names, the registry of 
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from trax_otel import config, semconv
 from trax_otel.errors import reference
+
+from trax_otel import config, semconv
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTION = re.compile(r"# --- (.+?) -+$")
@@ -23,8 +25,8 @@ def telemetry() -> str:
     lines = [
         "# Telemetry",
         "",
-        "Generated from `trax_otel/semconv.py` by `make docs`. Durations are seconds, sizes bytes, units UCUM. Every metric",
-        "attribute has a bounded set of values; the instrumentation scope is `trax_otel`.",
+        "Generated from `trax_otel/semconv.py` by `make docs`. Durations are seconds, sizes bytes, units UCUM. Every",
+        "metric attribute has a bounded set of values; the instrumentation scope is `trax_otel`.",
     ]
     for title, entries in _sections():
         if entries:
@@ -52,7 +54,7 @@ def _sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     starts = sorted(titles)
     for start, end in zip(starts, [*starts[1:], 10**9], strict=True):
         entries = []
-        for node, below in zip(body, body[1:], strict=False):
+        for node, below in itertools.pairwise(body):
             if (
                 start < node.lineno < end
                 and isinstance(node, ast.AnnAssign)
