@@ -133,12 +133,17 @@ SECURITY_PREFIX: Final = "trax.security."
 
 # --- Health ---------------------------------------------------------------------------------------
 
+OPERATION_FAILURE_RATE: Final = "trax.operation.failure_rate"
+"""What a threshold watches to learn of failing operations: failures as a share of successes and failures, by operation.
+No metric: backends derive it from the outcomes on `trax.operation.duration`."""
 THRESHOLD_METRIC: Final = "trax.threshold.metric"
 """The metric that a threshold watches."""
 THRESHOLD_STATE: Final = "trax.threshold.state"
 """`crossed` or `cleared`."""
 THRESHOLD_LIMIT: Final = "trax.threshold.limit"
 """The limit that was crossed or cleared."""
+THRESHOLD_STATISTIC: Final = "trax.threshold.statistic"
+"""What of the metric is watched: `value`, `rate`, `mean`, `p50`, `p90`, `p95` or `p99`."""
 THRESHOLD_VALUE: Final = "trax.threshold.value"
 """The value that crossed or cleared the limit."""
 THRESHOLD_EVENT: Final = "trax.threshold.changed"
