@@ -30,7 +30,7 @@ from .instruments import (
     observe,
     up_down_counter,
 )
-from .providers import generation, log_export, meter, otel_logger, tracer, tracing, use_providers
+from .providers import generation, log_export, logger_provider, meter, otel_logger, tracer, tracing, use_providers
 from .spans import SpanScope, start_span
 from .stacktrace import format_exception
 
@@ -53,6 +53,7 @@ __all__ = [
     "is_recorded",
     "log_event",
     "log_export",
+    "logger_provider",
     "mark_recorded",
     "meter",
     "new_correlation_id",

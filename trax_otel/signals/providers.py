@@ -95,6 +95,11 @@ def log_export() -> bool:
     return _handle.logger_provider is not None or logs_api._internal._LOGGER_PROVIDER is not None
 
 
+def logger_provider() -> LoggerProvider | None:
+    """The logger provider in force, if any is set: for log records that are filed under their logger's name."""
+    return _handle.logger_provider or logs_api._internal._LOGGER_PROVIDER
+
+
 def on_change(listener: Callable[[], None]) -> None:
     """Call `listener` after every swap."""
     _listeners.append(listener)
