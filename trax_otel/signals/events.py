@@ -83,10 +83,19 @@ def mark_recorded(error: BaseException) -> None:
         return
 
 
-def record_error(error: BaseException, facts: ErrorFacts, *, span: Span | None = None, escaped: bool = False) -> bool:
+def record_error(
+    error: BaseException,
+    facts: ErrorFacts,
+    *,
+    span: Span | None = None,
+    escaped: bool = False,
+    attributes: Mapping[str, Any] | None = None,
+    timestamp: int | None = None,
+) -> bool:
     """Put an error on a span (the current one unless given); True where this was its first recording.
 
     The first recording makes the one `exception` event and counts; outer layers get code and type as attributes alone.
+    `attributes` and `timestamp` (nanoseconds since the epoch) go to the event.
     """
     target = get_current_span() if span is None else span
     recording = target.is_recording()
@@ -101,11 +110,11 @@ def record_error(error: BaseException, facts: ErrorFacts, *, span: Span | None =
     as_event = mode != "logs" and recording
     if not (as_record or as_event):
         return True
-    attributes = exception_attributes(error, facts)
+    described = {**exception_attributes(error, facts), **(attributes or {})}
     if as_event:
-        target.add_event(semconv.EXCEPTION_EVENT, {**attributes, semconv.EXCEPTION_ESCAPED: str(escaped)})
+        target.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_ESCAPED: str(escaped), **described}, timestamp)
     if as_record:
-        _emit_record(semconv.EXCEPTION_EVENT, attributes, "ERROR", message_of(error))
+        _emit_record(semconv.EXCEPTION_EVENT, described, "ERROR", message_of(error))
     return True
 
 

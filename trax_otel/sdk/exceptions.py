@@ -1,0 +1,114 @@
+"""Every exception that any library records on a span is classified, and no span ends without its outcome.
+
+The SDK's `Span` is wrapped once, for whichever provider made the span: there the exception object is still at hand (at
+the span's end only strings are left). Three methods are touched:
+
+* `record_exception`: the one `exception` event goes to where the exception was recorded first; every span on its way
+  gets code, category and retryability.
+* `__exit__`: cancellation and exits are outcomes, not exceptions to record.
+* `end`: `start_as_current_span` and `use_span` let CancelledError, KeyboardInterrupt and SystemExit pass without a word.
+  An exception that is on its way through the frame that ends the span tells the outcome.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.sdk.trace import Span
+from opentelemetry.trace import Status, StatusCode
+
+from .. import semconv
+from ..errors import error_facts
+from ..signals import record_error
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+CANCELLED: Final = "cancelled"
+FAILURE: Final = "failure"
+SUCCESS: Final = "success"
+
+_original_record = Span.record_exception
+_original_exit = Span.__exit__
+_original_end = Span.end
+
+
+def classify_recorded_exceptions() -> None:
+    """Wrap the SDK's Span. Doing it twice changes nothing."""
+    if Span.record_exception is _original_record:
+        Span.record_exception = _record_exception  # type: ignore[method-assign]
+        Span.__exit__ = _exit  # type: ignore[method-assign]
+        Span.end = _end  # type: ignore[method-assign]
+
+
+def leave_exceptions_alone() -> None:
+    """Take the wrapping off again."""
+    if Span.record_exception is _record_exception:
+        Span.record_exception = _original_record  # type: ignore[method-assign]
+        Span.__exit__ = _original_exit  # type: ignore[method-assign]
+        Span.end = _original_end  # type: ignore[method-assign]
+
+
+def _record_exception(
+    self: Span,
+    exception: BaseException,
+    attributes: Mapping[str, Any] | None = None,
+    timestamp: int | None = None,
+    escaped: bool = False,
+) -> None:
+    try:
+        if not self.is_recording():
+            return
+        facts = error_facts(exception)
+        first = record_error(
+            exception, facts, span=self, escaped=escaped, attributes=attributes, timestamp=timestamp
+        )
+        if attributes and not first:  # somebody has more to say of it than was said where it was raised
+            self.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_TYPE: facts.type, **attributes}, timestamp)
+    except Exception:  # never lose what the SDK would have kept
+        _original_record(self, exception, attributes, timestamp, escaped)
+
+
+def _exit(
+    self: Span,
+    exc_type: type[BaseException] | None,
+    exc_val: BaseException | None,
+    exc_tb: TracebackType | None,
+) -> None:
+    if exc_val is None:
+        self.end()
+    elif isinstance(exc_val, Exception):
+        _original_exit(self, exc_type, exc_val, exc_tb)
+    else:
+        _tell_outcome(self, exc_val)
+        self.end()
+
+
+def _end(self: Span, end_time: int | None = None) -> None:
+    passing = sys.exc_info()[1]
+    if passing is not None and not isinstance(passing, Exception):
+        traceback = passing.__traceback__
+        # Handled further out (a clean-up span inside `except CancelledError`) is none of this span's business.
+        if traceback is not None and traceback.tb_frame is sys._getframe(1):
+            _tell_outcome(self, passing)
+    _original_end(self, end_time)
+
+
+def _tell_outcome(span: Span, passing: BaseException) -> None:
+    """Write how a span ended that something other than an `Exception` passes through."""
+    if not span.is_recording() or isinstance(passing, GeneratorExit):
+        return
+    attributes = span.attributes
+    if attributes is not None and semconv.OUTCOME in attributes:
+        return
+    kind = type(passing)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    if not isinstance(passing, SystemExit):
+        span.set_attributes({semconv.OUTCOME: CANCELLED, semconv.ERROR_TYPE: name})
+    elif passing.code in (None, 0):
+        span.set_attribute(semconv.OUTCOME, SUCCESS)
+    else:
+        span.set_attributes({semconv.OUTCOME: FAILURE, semconv.ERROR_TYPE: name})
+        span.set_status(Status(StatusCode.ERROR, f"{name}: {passing.code!r}"))

@@ -1,0 +1,80 @@
+"""What a forked child must have anew, while providers, tracers and instruments stay the same objects.
+
+The SDK has hooks of its own for this; they start threads inside the fork to ask for a new instance id, and leave
+cumulative metric state and some locks as they were. The providers here switch them off and this module does it all:
+new locks (a thread of the parent's may have held one), metrics from 0 with a new start time.
+"""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from typing import Any, Final
+
+import concurrent.futures.thread  # noqa: F401, I001  # first: its own fork hook must run before ours, else a child hung
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
+from opentelemetry.sdk.trace import TracerProvider
+
+_LOCK: Final = _thread.LockType
+_RLOCK: Final = type(threading.RLock())
+
+
+class ForkingTracerProvider(TracerProvider):
+    """A tracer provider that leaves its renewal after a fork to this module."""
+
+    def _handle_fork(self) -> None:
+        return
+
+
+class ForkingMeterProvider(MeterProvider):
+    """A meter provider that leaves its renewal after a fork to this module."""
+
+    def _handle_fork(self) -> None:
+        return
+
+
+class ForkingLoggerProvider(LoggerProvider):
+    """A logger provider that leaves its renewal after a fork to this module."""
+
+    def _handle_fork(self) -> None:
+        return
+
+
+def renew_locks(owner: object) -> None:
+    """Replace each lock among an object's attributes by a free one."""
+    attributes = getattr(owner, "__dict__", None)
+    for name, value in list((attributes or {}).items()):
+        if isinstance(value, _LOCK):
+            setattr(owner, name, threading.Lock())
+        elif isinstance(value, _RLOCK):
+            setattr(owner, name, threading.RLock())
+
+
+def renew_tracer_provider(provider: TracerProvider) -> None:
+    """New locks for a tracer provider and what it consists of."""
+    _renew(provider, provider._active_span_processor)
+
+
+def renew_logger_provider(provider: LoggerProvider) -> None:
+    """New locks for a logger provider and what it consists of."""
+    _renew(provider, provider._multi_log_record_processor)
+
+
+def renew_meter_provider(provider: MeterProvider) -> None:
+    """New locks, and instruments that count from 0 with a start time of now."""
+    consumer: Any = provider._measurement_consumer
+    _renew(provider, consumer, *provider._meters.values())
+    MeterProvider._all_metric_readers_lock = threading.Lock()
+    consumer._reader_storages = {
+        reader: MetricReaderStorage(
+            consumer._sdk_config, reader._instrument_class_temporality, reader._instrument_class_aggregation
+        )
+        for reader in consumer._reader_storages
+    }
+
+
+def _renew(*owners: object) -> None:
+    for owner in owners:
+        renew_locks(owner)

@@ -1,0 +1,86 @@
+"""OTEL_TRACES_SAMPLER, and the other parts that are chosen by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    DEFAULT_OFF,
+    DEFAULT_ON,
+    ParentBased,
+    Sampler,
+    TraceIdRatioBased,
+)
+from opentelemetry.util._importlib_metadata import entry_points
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
+
+    from .environment import Environment, Problems
+
+_FIXED: Final[dict[str, Sampler]] = {
+    "always_on": ALWAYS_ON,
+    "always_off": ALWAYS_OFF,
+    "parentbased_always_on": DEFAULT_ON,
+    "parentbased_always_off": DEFAULT_OFF,
+}
+_RATIO: Final[dict[str, Callable[[float], Sampler]]] = {
+    "traceidratio": TraceIdRatioBased,
+    "parentbased_traceidratio": lambda ratio: ParentBased(TraceIdRatioBased(ratio)),
+}
+
+
+def sampler(environ: Environment, problems: Problems) -> Sampler:
+    """The sampler that OTEL_TRACES_SAMPLER and _ARG name; `parentbased_always_on` by default."""
+    name = environ.get("OTEL_TRACES_SAMPLER", "").strip().lower() or "parentbased_always_on"
+    argument = environ.get("OTEL_TRACES_SAMPLER_ARG", "").strip()
+    if name in _FIXED:
+        return _FIXED[name]
+    if name in _RATIO:
+        return _RATIO[name](_ratio(argument, problems))
+    try:
+        factory = load("opentelemetry_traces_sampler", name)
+        made = factory(argument or None)
+        if not isinstance(made, Sampler):
+            raise TypeError(f"{type(made).__name__} is no Sampler")
+        return made
+    except LookupError:
+        known = ", ".join([*_FIXED, *_RATIO])
+        problems.append(f"OTEL_TRACES_SAMPLER={name!r}: must be one of {known}, or a sampler that is installed")
+    except Exception as error:
+        problems.append(f"OTEL_TRACES_SAMPLER={name!r}: {type(error).__name__}: {error}")
+    return DEFAULT_ON
+
+
+def _ratio(text: str, problems: Problems) -> float:
+    try:
+        value = float(text or "1")
+    except ValueError:
+        value = -1.0
+    if 0.0 <= value <= 1.0:
+        return value
+    problems.append(f"OTEL_TRACES_SAMPLER_ARG={text!r}: must be a number from 0 to 1")
+    return 1.0
+
+
+def id_generator(environ: Environment, problems: Problems) -> IdGenerator | None:
+    """The generator that OTEL_PYTHON_ID_GENERATOR names; None means the SDK's random one."""
+    name = environ.get("OTEL_PYTHON_ID_GENERATOR", "").strip() or "random"
+    if name == "random":
+        return None
+    try:
+        made: IdGenerator = load("opentelemetry_id_generator", name)()
+        return made
+    except Exception as error:
+        problems.append(f"OTEL_PYTHON_ID_GENERATOR={name!r}: {error}")
+        return None
+
+
+def load(group: str, name: str) -> Any:
+    """What an installed package offers under an entry point. Raises LookupError where none does."""
+    for entry_point in entry_points(group=group, name=name):
+        return entry_point.load()
+    raise LookupError(f"no installed package offers {name!r} ({group})")

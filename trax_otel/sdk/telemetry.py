@@ -1,0 +1,121 @@
+"""What `configure` returns: the set of pipelines of this process, to flush and to shut down."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from .. import lifecycle
+from ..lifecycle import Deadline, Participant
+from .pipelines import tallies
+from .tally import undelivered
+
+if TYPE_CHECKING:
+    from .pipelines import Outlet, Pipeline
+    from .resource import ProcessResource
+
+_PARTICIPANT: Final = "export"
+
+
+class Telemetry:
+    """The SDK as this process runs it. `configure` makes it; without pipelines it does nothing."""
+
+    def __init__(self, pipelines: Sequence[Pipeline] = (), resource: ProcessResource | None = None) -> None:
+        self.pipelines = list(pipelines)
+        self._resource = resource
+        self._closed = False
+        self._lock = threading.Lock()
+        self._unregister: Callable[[], None] | None = None
+        self._undo: list[Callable[[], None]] = []
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals that are set up here: `traces`, `metrics`, `logs`."""
+        return tuple(pipeline.signal for pipeline in self.pipelines)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was shut down."""
+        return self._closed
+
+    def install(self, before: Telemetry | None = None) -> tuple[str, ...]:
+        """Put the providers in OpenTelemetry's globals; returns the signals whose place was free.
+
+        A place that the application's own provider has is left to it, and that signal's pipeline is let go. The places of
+        `before`, an earlier set-up of ours, are taken over.
+        """
+        earlier = {pipeline.signal: pipeline.provider for pipeline in before.pipelines} if before is not None else {}
+        for pipeline in list(self.pipelines):
+            if pipeline.place.install(pipeline.provider, pipeline.retire, earlier.get(pipeline.signal)):
+                pipeline.start()
+            else:
+                self.pipelines.remove(pipeline)
+        return self.signals
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Deliver all that is queued, all signals at a time; True only if all of it was accepted in time.
+
+        `timeout` is in seconds (default: the exit budget).
+        """
+        if self._closed:
+            return False
+        deadline = Deadline(lifecycle.exit_budget() if timeout is None else timeout)
+        marks = [outlet.request_flush(deadline.remaining()) for outlet in self._outlets()]
+        return all([mark.wait(deadline.remaining()) for mark in marks])
+
+    def shutdown(self, timeout: float | None = None) -> bool:
+        """Deliver all, close, and leave OpenTelemetry's globals; True where everything arrived.
+
+        `timeout` is in seconds (default: the exit budget). What was not delivered is said in one line on stderr.
+        """
+        complete = self.close(Deadline(lifecycle.exit_budget() if timeout is None else timeout))
+        for pipeline in self.pipelines:
+            pipeline.place.remove(pipeline.provider)
+        if self._unregister is not None:
+            self._unregister()
+        while self._undo:
+            self._undo.pop()()
+        return complete
+
+    def close(self, deadline: Deadline, *, silently: bool = False) -> bool:
+        """Deliver a last time and close, by `deadline`; True where everything arrived."""
+        with self._lock:
+            if self._closed:
+                return True
+            self._closed = True
+        outlets = self._outlets()
+        # Metrics last: their final collection then counts what became of spans and log records.
+        for outlet in outlets:
+            outlet.begin_close(deadline)
+        for outlet in outlets:
+            outlet.finish_close(deadline)
+        line = undelivered(tallies(self.pipelines))
+        if line is not None and not silently:
+            lifecycle.report(line)
+        return line is None
+
+    def participate(self, *undo: Callable[[], None]) -> None:
+        """Take part in this process's forks and end; `undo` is called at `shutdown`."""
+        self._undo += undo
+        self._unregister = lifecycle.register(
+            Participant(
+                _PARTICIPANT,
+                lifecycle.ORDER_EXPORT,
+                flush=lambda deadline: self.flush(deadline.remaining()),
+                shutdown=self.close,
+                after_fork_in_child=self._renew_after_fork,
+            )
+        )
+
+    def _renew_after_fork(self) -> None:
+        self._lock = threading.Lock()
+        if self._closed:
+            return
+        if self._resource is not None:
+            self._resource.renew()
+        for pipeline in self.pipelines:
+            pipeline.renew_after_fork()
+
+    def _outlets(self) -> list[Outlet]:
+        return [outlet for pipeline in self.pipelines for outlet in pipeline.outlets]

@@ -1,0 +1,226 @@
+"""How encoded requests travel: OTLP/HTTP over the standard library, OTLP/gRPC over grpcio.
+
+A sender belongs to the process that uses it. After a fork the child drops what it inherited and connects anew, so that
+two processes never write into one connection. Neither of the two logs or is instrumented, so an export makes no
+telemetry. A redirect is not followed: telemetry goes where it was told to go, or is reported as not delivered.
+"""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import os
+import ssl
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from .. import clock
+from ..version import __version__
+
+if TYPE_CHECKING:
+    from .environment import Endpoint
+
+Verdict = Literal["accepted", "again", "unreachable", "too_large", "bad", "refused"]
+"""`again`: the same request may succeed later. `unreachable`: nobody answered. `bad`: something in it is not valid."""
+
+MAX_ANSWER: Final = 1 << 20
+"""Bytes read of an answer: a partial success is a few hundred."""
+_AGAIN: Final = frozenset({408, 429, 502, 503, 504})
+_USER_AGENT: Final = f"trax-otel/{__version__} python"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one request. `retry_after` is seconds, `body` an accepted request's answer, `limited`: give up soon."""
+
+    verdict: Verdict
+    reason: str = ""
+    body: bytes = b""
+    retry_after: float | None = None
+    limited: bool = False
+
+
+class Sender(Protocol):
+    """Sends one signal's requests."""
+
+    def send(self, payload: bytes, timeout: float) -> Answer:
+        """Send an encoded request; never raises. `timeout` is in seconds."""
+        ...
+
+    def forget(self) -> None:
+        """Drop the connection without a word to the other side: it belongs to the parent process."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+def sender_for(endpoint: Endpoint) -> Sender:
+    """The sender of an endpoint. Raises ImportError where gRPC is asked for and not installed."""
+    if endpoint.protocol == "grpc":
+        from .grpc_transport import GrpcSender
+
+        return GrpcSender(endpoint)
+    return HttpSender(endpoint)
+
+
+class HttpSender:
+    """OTLP/HTTP with protobuf bodies over one kept-alive connection. Used by one thread at a time."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        parts = urlsplit(endpoint.url)
+        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._headers = {
+            "content-type": "application/x-protobuf",
+            "user-agent": _USER_AGENT,
+            **({"content-encoding": endpoint.compression} if endpoint.compression != "none" else {}),
+            **_credentials(parts.username, parts.password, "authorization"),
+            **endpoint.headers,
+        }
+        self._connection: http.client.HTTPConnection | None = None
+        self._pid = os.getpid()
+
+    def send(self, payload: bytes, timeout: float) -> Answer:
+        """Send an encoded request. A kept connection that turns out to be closed is replaced once."""
+        body = _compressed(payload, self._endpoint.compression)
+        for fresh in (False, True):
+            kept = self._connection is not None and self._pid == os.getpid()
+            try:
+                return self._exchange(body, timeout)
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
+                self.close()
+                if fresh or not kept:
+                    return Answer("again", _describe(error))
+            except ssl.SSLError as error:
+                self.close()
+                return Answer("unreachable", _describe(error))
+            except TimeoutError:
+                self.close()
+                return Answer("again", f"no answer within {timeout:.3g} s")
+            except (OSError, http.client.HTTPException) as error:
+                self.close()
+                verdict: Verdict = "unreachable" if isinstance(error, OSError) else "again"
+                return Answer(verdict, _describe(error))
+            except Exception as error:  # a header that cannot be encoded, a certificate that cannot be read
+                self.close()
+                return Answer("refused", _describe(error))
+        return Answer("again", "connection closed")
+
+    def _exchange(self, body: bytes, timeout: float) -> Answer:
+        connection = self._connected(timeout)
+        connection.request("POST", self._path, body, self._headers)
+        response = connection.getresponse()
+        answer = response.read(MAX_ANSWER)
+        if response.will_close or not response.isclosed():
+            self.close()
+        return _judge(response.status, response.headers, answer)
+
+    def _connected(self, timeout: float) -> http.client.HTTPConnection:
+        if self._pid != os.getpid():
+            self.forget()
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = _connect(self._endpoint, timeout)
+        connection.timeout = timeout
+        if connection.sock is not None:
+            connection.sock.settimeout(timeout)
+        return connection
+
+    def forget(self) -> None:
+        """Drop the connection without a word: closing this process's descriptor leaves the parent's open."""
+        self.close()
+        self._pid = os.getpid()
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _connect(endpoint: Endpoint, timeout: float) -> http.client.HTTPConnection:
+    parts = urlsplit(endpoint.url)
+    host, port = parts.hostname or "", parts.port or (443 if endpoint.secure else 80)
+    proxy = _proxy(parts.scheme, host)
+    target, target_port = (host, port) if proxy is None else (proxy.hostname or "", proxy.port or 8080)
+    if endpoint.secure:
+        context = ssl.create_default_context(cafile=endpoint.certificate)
+        if endpoint.client_certificate:
+            context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            target, target_port, timeout=timeout, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(target, target_port, timeout=timeout)
+    if proxy is not None:
+        connection.set_tunnel(host, port, _credentials(proxy.username, proxy.password, "Proxy-Authorization"))
+    return connection
+
+
+def _proxy(scheme: str, host: str) -> Any:
+    """The proxy that the environment names for this host, or None."""
+    if proxy_bypass(host):
+        return None
+    url = getproxies().get(scheme)
+    return urlsplit(url if "://" in url else f"http://{url}") if url else None
+
+
+def _credentials(user: str | None, password: str | None, header: str) -> dict[str, str]:
+    if not user:
+        return {}
+    from base64 import b64encode
+
+    pair = f"{unquote(user)}:{unquote(password or '')}"
+    return {header: f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+def _compressed(payload: bytes, compression: str) -> bytes:
+    if compression == "gzip":
+        return gzip.compress(payload, 6)
+    return zlib.compress(payload) if compression == "deflate" else payload
+
+
+def _judge(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    """What an HTTP status means for the request that it answers."""
+    if 200 <= status < 300:
+        return Answer("accepted", body=body)
+    reason = f"HTTP {status} {http.client.responses.get(status, '')}".strip()
+    if status in _AGAIN:
+        return Answer("again", reason, retry_after=_retry_after(headers.get("retry-after")))
+    if status == 413:
+        return Answer("too_large", reason)
+    if status in {400, 422}:
+        return Answer("bad", reason)
+    if 300 <= status < 400:
+        return Answer("refused", f"{reason} to {headers.get('location', 'nowhere')}")
+    if status >= 500 and status not in {501, 505}:
+        return Answer("again", reason, limited=True)
+    return Answer("refused", reason)
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for, given as seconds or as a date."""
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        from email.utils import parsedate_to_datetime
+
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - clock.current().time_ns() / 1e9)
+        except (TypeError, ValueError):
+            return None
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0][:200]
