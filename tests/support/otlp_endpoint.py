@@ -53,7 +53,7 @@ def attributes_of(message: Any) -> dict[str, Any]:
 
 
 class OtlpEndpoint:
-    """`behave(path, count, message) -> Reply | HANG` decides each answer; `count` counts the requests of a path from 1."""
+    """`behave(path, count, message) -> Reply | HANG` decides each answer; `count` counts a path's requests from 1."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []

@@ -1,4 +1,4 @@
-"""The one-call set-up: arguments over environment over the file, into providers that stand in OpenTelemetry's globals."""
+"""The one-call set-up: arguments over environment over file, into providers in OpenTelemetry's globals."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def configure(**arguments: Any) -> Telemetry:
 
 
 def configure_from_environment() -> Telemetry:
-    """Set up this process's telemetry for zero code: a value that cannot be used is said on stderr, its default is taken."""
+    """Set up telemetry for zero code: a value that cannot be used is said on stderr, and its default taken."""
     return _configure({}, strict=False)
 
 
@@ -77,7 +77,7 @@ def _configure(given: Mapping[str, Any], *, strict: bool) -> Telemetry:
         return made
 
 
-# --- What was given --------------------------------------------------------------------------------------------------------
+# --- What was given -------------------------------------------------------------------------------
 
 
 def _environment(given: Mapping[str, Any]) -> dict[str, str]:
@@ -130,11 +130,14 @@ def _complain(problems: environment.Problems, given: Mapping[str, Any], *, stric
         lifecycle.report(line)
 
 
-# --- What is made ----------------------------------------------------------------------------------------------------------
+# --- What is made ---------------------------------------------------------------------------------
 
 
 def _build(
-    given: Mapping[str, Any], environ: environment.Environment, settings: config.Settings, problems: environment.Problems
+    given: Mapping[str, Any],
+    environ: environment.Environment,
+    settings: config.Settings,
+    problems: environment.Problems,
 ) -> Telemetry:
     resource = build_resource(environ, problems, given.get("resource_attributes"))
     pipelines: list[Pipeline | None] = [trace_pipeline(environ, resource, problems)]
@@ -148,9 +151,14 @@ def _build(
 def _declarative(path: str, problems: environment.Problems) -> Telemetry:
     """OTEL_CONFIG_FILE: the SDK's declarative configuration sets everything up, and nothing is added to it."""
     try:
-        from opentelemetry.configuration import configure_sdk, load_config_file
+        from opentelemetry.configuration import (  # type: ignore[import-not-found,unused-ignore]
+            configure_sdk,
+            load_config_file,
+        )
     except ImportError:
-        problems.append(f"{CONFIG_FILE_VARIABLE}={path}: needs `pip install opentelemetry-configuration`; nothing is set up")
+        problems.append(
+            f"{CONFIG_FILE_VARIABLE}={path}: needs `pip install opentelemetry-configuration`; nothing is set up"
+        )
         return Telemetry()
     try:
         configure_sdk(load_config_file(path))

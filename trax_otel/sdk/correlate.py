@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor
 
-from ..signals import correlation
+from ..signals.correlation import correlation
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

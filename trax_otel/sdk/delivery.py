@@ -1,4 +1,4 @@
-"""From a batch to its end: cleaned, encoded, sent, tried again, split; every item is counted once, as delivered or lost.
+"""From a batch to its end: cleaned, encoded, sent, tried again, split; every item is counted once.
 
 * What may succeed later (nobody there, overload) is tried again with back-off, as long as the batch's `Effort` lasts.
 * A request that is too large, or that holds something the endpoint calls invalid, is halved until the bad item stands
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .transport import Sender
 
 Item = TypeVar("Item")
+Item_contra = TypeVar("Item_contra", contravariant=True)
 
 MAX_REQUEST: Final = 4_000_000
 """Bytes of one encoded request; larger batches are halved first. gRPC servers take 4 MiB unless told otherwise."""
@@ -99,12 +100,12 @@ class Effort:
             self._hurry.clear()
 
 
-class Delivers(Protocol[Item]):
+class Delivers(Protocol[Item_contra]):
     """Where a queue hands its batches."""
 
     tally: Tally
 
-    def deliver(self, items: Sequence[Item], effort: Effort) -> int:
+    def deliver(self, items: Sequence[Item_contra], effort: Effort) -> int:
         """Deliver a batch; returns how many of its items are lost. Never raises."""
         ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
@@ -17,11 +17,13 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.metrics.export import Metric, MetricsData, ResourceMetrics, ScopeMetrics
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, Status
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk._logs import ReadableLogRecord
 
 Item = TypeVar("Item")
 
@@ -50,7 +52,7 @@ class Codec(Protocol[Item]):
         ...
 
 
-# --- Values --------------------------------------------------------------------------------------------------------------
+# --- Values ---------------------------------------------------------------------------------------
 
 
 def sendable(text: str) -> bool:
@@ -70,7 +72,7 @@ def clean_text(text: Any) -> str:
         text = text if isinstance(text, str) else str(text)
     except Exception:  # a value whose __str__ raises
         return f"<{type(text).__name__}>"
-    return text if sendable(text) else text.encode("utf-8", "backslashreplace").decode()
+    return str(text) if sendable(text) else text.encode("utf-8", "backslashreplace").decode()
 
 
 def clean_value(value: Any, depth: int = 0) -> Any:
@@ -121,7 +123,7 @@ def _clean_scope(scope: InstrumentationScope | None) -> InstrumentationScope | N
     return InstrumentationScope(clean_text(scope.name), clean_text(scope.version or ""), scope.schema_url)
 
 
-# --- Spans ---------------------------------------------------------------------------------------------------------------
+# --- Spans ----------------------------------------------------------------------------------------
 
 
 class SpanCodec:
@@ -165,7 +167,7 @@ class SpanCodec:
         return partial.rejected_spans, partial.error_message
 
 
-# --- Log records ---------------------------------------------------------------------------------------------------------
+# --- Log records ----------------------------------------------------------------------------------
 
 
 class LogCodec:
@@ -199,7 +201,7 @@ class LogCodec:
         return partial.rejected_log_records, partial.error_message
 
 
-# --- Metrics -------------------------------------------------------------------------------------------------------------
+# --- Metrics --------------------------------------------------------------------------------------
 
 
 class MetricItem(NamedTuple):
@@ -258,7 +260,7 @@ class MetricCodec:
                 name=clean_text(metric.name),
                 description=clean_text(metric.description or ""),
                 unit=clean_text(metric.unit or ""),
-                data=dataclasses.replace(metric.data, data_points=cleaned),  # type: ignore[type-var]
+                data=dataclasses.replace(metric.data, data_points=cleaned),  # type: ignore[arg-type]
             )
         )
 

@@ -1,7 +1,7 @@
 """What the `OTEL_*` variables say about export, read once into plain values.
 
-Every reader takes the environment as a mapping (`configure` lays its arguments over it) and a list to which it appends a
-line for each value that it cannot use; the default stands in for such a value.
+Every reader takes the environment as a mapping (`configure` lays its arguments over it) and a list to which it appends
+a line for each value that it cannot use; the default stands in for such a value.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def endpoint(environ: Environment, signal: Signal, problems: Problems, name: str
 def batching(environ: Environment, signal: Signal, problems: Problems) -> Batching:
     """The queue's settings: OTEL_BSP_* for traces, OTEL_BLRP_* for logs (milliseconds there, seconds here).
 
-    Unless an export timeout is set, a batch is kept for five minutes of outage: the queue's bound limits the memory, and
-    an early drop would gain nothing.
+    Unless an export timeout is set, a batch is kept for five minutes of outage: the queue's bound limits the memory,
+    and an early drop would gain nothing.
     """
     prefix, delay = ("OTEL_BSP", 5000) if signal == "traces" else ("OTEL_BLRP", 1000)
     max_queue = _positive(environ, f"{prefix}_MAX_QUEUE_SIZE", 2048, problems)

@@ -6,8 +6,8 @@ the span's end only strings are left). Three methods are touched:
 * `record_exception`: the one `exception` event goes to where the exception was recorded first; every span on its way
   gets code, category and retryability.
 * `__exit__`: cancellation and exits are outcomes, not exceptions to record.
-* `end`: `start_as_current_span` and `use_span` let CancelledError, KeyboardInterrupt and SystemExit pass without a word.
-  An exception that is on its way through the frame that ends the span tells the outcome.
+* `end`: `start_as_current_span` and `use_span` let CancelledError, KeyboardInterrupt and SystemExit pass without a
+  word. An exception that is on its way through the frame that ends the span tells the outcome.
 """
 
 from __future__ import annotations
@@ -62,9 +62,7 @@ def _record_exception(
         if not self.is_recording():
             return
         facts = error_facts(exception)
-        first = record_error(
-            exception, facts, span=self, escaped=escaped, attributes=attributes, timestamp=timestamp
-        )
+        first = record_error(exception, facts, span=self, escaped=escaped, attributes=attributes, timestamp=timestamp)
         if attributes and not first:  # somebody has more to say of it than was said where it was raised
             self.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_TYPE: facts.type, **attributes}, timestamp)
     except Exception:  # never lose what the SDK would have kept

@@ -8,10 +8,10 @@ new locks (a thread of the parent's may have held one), metrics from 0 with a ne
 from __future__ import annotations
 
 import _thread
+import concurrent.futures.thread  # noqa: F401  # first: its own fork hook must run before ours, else a child hung
 import threading
 from typing import Any, Final
 
-import concurrent.futures.thread  # noqa: F401, I001  # first: its own fork hook must run before ours, else a child hung
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage

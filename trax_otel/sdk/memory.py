@@ -136,7 +136,7 @@ class CapturedProviders:
 
 
 def capture_providers(resource_attributes: Mapping[str, str] | None = None) -> CapturedProviders:
-    """A set of providers with deterministic ids, every span sampled, and correlation and classification as in service."""
+    """Providers with deterministic ids that sample every span, with correlation and classification as in service."""
     classify_recorded_exceptions()
     resource = Resource(dict(resource_attributes or {semconv.SERVICE_NAME: "captured"}))
     spans, records, reader = SpanMemory(), LogMemory(), InMemoryMetricReader()

@@ -9,8 +9,9 @@ import socket
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from opentelemetry.sdk.resources import Resource
@@ -19,7 +20,9 @@ from opentelemetry.sdk.version import __version__ as sdk_version
 from .. import semconv
 from ..version import __version__
 from .encode import clean_attributes
-from .environment import Environment, Problems
+
+if TYPE_CHECKING:
+    from .environment import Environment, Problems
 
 DISTRO_NAME: Final = "trax-otel"
 
@@ -57,7 +60,7 @@ class ProcessResource(Resource):
 def build_resource(
     environ: Environment, problems: Problems, attributes: Mapping[str, Any] | None = None
 ) -> ProcessResource:
-    """What is detected, then OTEL_EXPERIMENTAL_RESOURCE_DETECTORS, the environment and `attributes`, each above the last."""
+    """What is detected, under what the chosen detectors find, the environment says, and `attributes` give."""
     merged: dict[str, Any] = {
         "telemetry.sdk.language": "python",
         "telemetry.sdk.name": "opentelemetry",
@@ -124,7 +127,7 @@ def container_id(proc: Path = Path("/proc/self")) -> str | None:
     return None
 
 
-# --- The environment -----------------------------------------------------------------------------------------------------
+# --- The environment ------------------------------------------------------------------------------
 
 
 def _from_environment(environ: Environment, problems: Problems) -> dict[str, Any]:
@@ -159,11 +162,11 @@ def _detected(environ: Environment, problems: Problems) -> dict[str, Any]:
     return found
 
 
-# --- The service's name --------------------------------------------------------------------------------------------------
+# --- The service's name ---------------------------------------------------------------------------
 
 
 def service_name_of(command: Sequence[str]) -> str:
-    """A service's name from the command that started it: the script, the module, or the application that a server serves.
+    """A service's name from the command that started it: script, module, or the application that a server serves.
 
     `python shop.py` → shop · `python -m shop.worker` → shop.worker · `gunicorn -w 4 shop.wsgi:application` → shop ·
     `celery -A shop worker` → shop · `python manage.py runserver` → the project's folder.
@@ -175,7 +178,7 @@ def service_name_of(command: Sequence[str]) -> str:
         served = next((found[1] for found in map(_APPLICATION.fullmatch, arguments) if found), None)
         return _module_name(served) if served else program
     options = _COMMANDS.get(program, ())
-    for option, value in zip(arguments, arguments[1:], strict=False):
+    for option, value in pairwise(arguments):
         if option in options:
             return _module_name(value.partition(":")[0].removesuffix(".py"))
     for argument in arguments:

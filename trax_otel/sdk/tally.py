@@ -1,4 +1,4 @@
-"""What became of the telemetry of this process: accepted, or dropped and why. Counted here, and as metrics of our own."""
+"""What became of this process's telemetry, accepted or dropped and why: counted here, and as metrics of our own."""
 
 from __future__ import annotations
 

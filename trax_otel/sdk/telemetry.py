@@ -42,8 +42,8 @@ class Telemetry:
     def install(self, before: Telemetry | None = None) -> tuple[str, ...]:
         """Put the providers in OpenTelemetry's globals; returns the signals whose place was free.
 
-        A place that the application's own provider has is left to it, and that signal's pipeline is let go. The places of
-        `before`, an earlier set-up of ours, are taken over.
+        A place that the application's own provider has is left to it, and that signal's pipeline is let go. The places
+        of `before`, an earlier set-up of ours, are taken over.
         """
         earlier = {pipeline.signal: pipeline.provider for pipeline in before.pipelines} if before is not None else {}
         for pipeline in list(self.pipelines):
@@ -62,7 +62,7 @@ class Telemetry:
             return False
         deadline = Deadline(lifecycle.exit_budget() if timeout is None else timeout)
         marks = [outlet.request_flush(deadline.remaining()) for outlet in self._outlets()]
-        return all([mark.wait(deadline.remaining()) for mark in marks])
+        return sum(mark.wait(deadline.remaining()) for mark in marks) == len(marks)
 
     def shutdown(self, timeout: float | None = None) -> bool:
         """Deliver all, close, and leave OpenTelemetry's globals; True where everything arrived.
@@ -85,7 +85,6 @@ class Telemetry:
                 return True
             self._closed = True
         outlets = self._outlets()
-        # Metrics last: their final collection then counts what became of spans and log records.
         for outlet in outlets:
             outlet.begin_close(deadline)
         for outlet in outlets:

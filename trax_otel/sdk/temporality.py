@@ -38,9 +38,9 @@ _EXEMPLARS: Final[dict[str, type[ExemplarFilter]]] = {
 
 def preferred(environ: Environment, problems: Problems) -> dict[type, Any]:
     """The temporality of each instrument class; cumulative where nothing is said."""
-    return _choice(
-        environ, "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", _PREFERENCES, "cumulative", problems
-    )
+    name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+    found: dict[type, Any] = _choice(environ, name, _PREFERENCES, "cumulative", problems)
+    return found
 
 
 def histograms(environ: Environment, problems: Problems) -> dict[type, Any]:

@@ -12,7 +12,6 @@ import http.client
 import os
 import ssl
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from urllib.parse import unquote, urlsplit
@@ -22,6 +21,8 @@ from .. import clock
 from ..version import __version__
 
 if TYPE_CHECKING:
+    from email.message import Message
+
     from .environment import Endpoint
 
 Verdict = Literal["accepted", "again", "unreachable", "too_large", "bad", "refused"]
@@ -35,7 +36,7 @@ _USER_AGENT: Final = f"trax-otel/{__version__} python"
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one request. `retry_after` is seconds, `body` an accepted request's answer, `limited`: give up soon."""
+    """What became of one request. `retry_after` is seconds, `body` the answer; `limited` means: give up soon."""
 
     verdict: Verdict
     reason: str = ""
@@ -186,7 +187,7 @@ def _compressed(payload: bytes, compression: str) -> bytes:
     return zlib.compress(payload) if compression == "deflate" else payload
 
 
-def _judge(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+def _judge(status: int, headers: Message, body: bytes) -> Answer:
     """What an HTTP status means for the request that it answers."""
     if 200 <= status < 300:
         return Answer("accepted", body=body)
