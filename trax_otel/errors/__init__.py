@@ -1,0 +1,103 @@
+# Errors: what can go wrong, by a name that telemetry keeps.
+#
+#   codes           the registry: cause, remedy, category, retryability of every code
+#   base            the hierarchy
+#   verdict         rules that several libraries share (HTTP, gRPC, SQLSTATE)
+#   libraries       third-party exceptions by name
+#   classification  from any exception to its meaning
+#   facts           the same in the form that telemetry needs, with the fingerprint
+#   factories       one for each category
+#   handler         the decorator
+#   reference       docs/error-codes.md
+"""Classified errors with stable codes."""
+
+from .base import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionError,
+    CorruptedFileError,
+    DiskSpaceError,
+    DNSResolutionError,
+    EnhancementError,
+    EnvironmentError,
+    FileNotFoundError,
+    FileSystemError,
+    FormatError,
+    InvalidConfigError,
+    InvalidInputError,
+    MediaProcessingError,
+    MissingConfigError,
+    MissingRequiredFieldError,
+    NetworkError,
+    PermissionError,
+    ProcessingError,
+    QuotaExceededError,
+    RateLimitError,
+    RecoveryError,
+    ServiceUnavailableError,
+    TimeoutError,
+    TranscriptionError,
+    TraxError,
+    ValidationError,
+)
+from .classification import classify_error, is_retryable_error, register_classifier
+from .codes import ErrorCode, error_code, error_codes, register_error_code
+from .factories import (
+    create_api_error,
+    create_configuration_error,
+    create_filesystem_error,
+    create_network_error,
+    create_processing_error,
+    create_recovery_error,
+    create_validation_error,
+)
+from .facts import error_facts
+from .handler import error_handler
+
+__all__ = [
+    "APIError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConnectionError",
+    "CorruptedFileError",
+    "DNSResolutionError",
+    "DiskSpaceError",
+    "EnhancementError",
+    "EnvironmentError",
+    "ErrorCode",
+    "FileNotFoundError",
+    "FileSystemError",
+    "FormatError",
+    "InvalidConfigError",
+    "InvalidInputError",
+    "MediaProcessingError",
+    "MissingConfigError",
+    "MissingRequiredFieldError",
+    "NetworkError",
+    "PermissionError",
+    "ProcessingError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "RecoveryError",
+    "ServiceUnavailableError",
+    "TimeoutError",
+    "TranscriptionError",
+    "TraxError",
+    "ValidationError",
+    "classify_error",
+    "create_api_error",
+    "create_configuration_error",
+    "create_filesystem_error",
+    "create_network_error",
+    "create_processing_error",
+    "create_recovery_error",
+    "create_validation_error",
+    "error_code",
+    "error_codes",
+    "error_facts",
+    "error_handler",
+    "is_retryable_error",
+    "register_classifier",
+    "register_error_code",
+]

@@ -1,0 +1,251 @@
+"""From any exception to what it means: its class here, and whether the same call may succeed.
+
+The order: what must never be caught or retried; users' classifiers; our own errors; groups; third-party types by the names
+along their MRO (no library is imported); builtins. The first that can tell wins.
+"""
+
+from __future__ import annotations
+
+import builtins
+import errno
+from collections.abc import Callable
+from typing import Final
+
+from ..signals.stacktrace import message_of
+from .base import (
+    ConnectionError,
+    CorruptedFileError,
+    DiskSpaceError,
+    DNSResolutionError,
+    EnvironmentError,
+    FileNotFoundError,
+    FileSystemError,
+    FormatError,
+    InvalidInputError,
+    PermissionError,
+    ProcessingError,
+    TimeoutError,
+    TraxError,
+)
+from .libraries import PASS_THROUGH, RULES
+from .verdict import Rule, Verdict
+
+Classifier = Callable[[BaseException], "TraxError | type[TraxError] | None"]
+"""A user's own: an error or a class of the hierarchy, or None where it cannot tell."""
+
+_classifiers: list[tuple[type[BaseException], Classifier]] = []
+_rules: dict[type, tuple[Rule, ...]] = {}
+
+UNKNOWN: Final = Verdict(TraxError, False)
+DEFECT: Final = Verdict(ProcessingError, False)
+
+_NETWORK_ERRNOS: Final = {
+    getattr(errno, name)
+    for name in ("ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN",
+                 "EHOSTDOWN", "ENOTCONN", "EADDRNOTAVAIL")
+    if hasattr(errno, name)
+}  # fmt: skip
+_FULL_ERRNOS: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+_PASSING_ERRNOS: Final = {errno.EAGAIN, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.EBUSY,
+                          getattr(errno, "ESTALE", errno.EAGAIN)}  # fmt: skip
+
+
+def register_classifier(exception_type: type[BaseException], classifier: Classifier) -> Callable[[], None]:
+    """Ask `classifier` first for exceptions of this type (the latest registered first); returns the way to end it.
+
+    One that raises, or returns something else than its type allows, is passed over.
+    """
+    entry = (exception_type, classifier)
+    _classifiers.insert(0, entry)
+
+    def unregister() -> None:
+        if entry in _classifiers:
+            _classifiers.remove(entry)
+
+    return unregister
+
+
+def classify_error(error: BaseException) -> TraxError:
+    """The exception as an error of the hierarchy: itself where it is one, else one that wraps it. Never raises."""
+    if isinstance(error, TraxError):
+        return error
+    custom = _custom(error)
+    if isinstance(custom, TraxError):
+        return custom
+    verdict = judge(error)
+    made = verdict.kind(
+        message_of(error) or type(error).__name__,
+        original_error=error,
+        retryable=_retryable(verdict),
+        retry_after=verdict.retry_after,
+    )
+    for name in ("errno", "filename", "strerror"):
+        if isinstance(made, OSError) and isinstance(error, OSError):
+            setattr(made, name, getattr(error, name, None))
+    if verdict.status_code is not None and hasattr(made, "status_code"):
+        made.status_code = verdict.status_code
+    return made
+
+
+def is_retryable_error(error: BaseException) -> bool:
+    """Whether the call that raised it may succeed when it is made again."""
+    if isinstance(error, TraxError):
+        return error.retryable
+    custom = _custom(error)
+    if isinstance(custom, TraxError):
+        return custom.retryable
+    return _retryable(judge(error))
+
+
+def _retryable(verdict: Verdict) -> bool:
+    if verdict.retryable is not None:
+        return verdict.retryable
+    from .codes import error_code
+
+    registered = error_code(verdict.kind.default_code)
+    return registered is not None and registered.retryable
+
+
+def judge(error: BaseException) -> Verdict:
+    """The verdict on an exception that is not one of ours. Never raises."""
+    try:
+        return _judge(error)
+    except Exception:  # a foreign exception whose attributes raise
+        return UNKNOWN
+
+
+def _judge(error: BaseException) -> Verdict:
+    kind = type(error)
+    if not isinstance(error, Exception) or is_control_flow(kind):
+        return _group(error) if _members(error) else UNKNOWN
+    if isinstance(error, TraxError):
+        return Verdict(kind, error.retryable, error.retry_after)  # type: ignore[arg-type]
+    custom = _custom(error)
+    if isinstance(custom, TraxError):
+        return Verdict(type(custom), custom.retryable, custom.retry_after)
+    if isinstance(custom, type):
+        return Verdict(custom)
+    if _members(error):
+        return _group(error)
+    rules = _rules.get(kind)
+    if rules is None:
+        rules = _rules[kind] = _rules_of(kind)
+    for rule in rules:
+        found = rule(error)
+        if found is not None:
+            return found
+    return UNKNOWN
+
+
+def is_control_flow(kind: type) -> bool:
+    """Whether exceptions of this type are another library's way to steer (cancellation, celery's Retry), or fatal."""
+    if issubclass(kind, (MemoryError, RecursionError)):
+        return True
+    for base in kind.__mro__:
+        root = base.__module__.partition(".")[0]
+        if root in PASS_THROUGH and base.__name__ in PASS_THROUGH[root]:
+            return True
+    return False
+
+
+def _custom(error: BaseException) -> TraxError | type[TraxError] | None:
+    for kind, classifier in _classifiers:
+        if not isinstance(error, kind):
+            continue
+        try:
+            answer = classifier(error)
+        except Exception:  # a user's classifier is not allowed to hide the error it was asked about
+            continue
+        if isinstance(answer, TraxError) or (isinstance(answer, type) and issubclass(answer, TraxError)):
+            return answer
+    return None
+
+
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    members = getattr(error, "exceptions", None)
+    if isinstance(members, tuple) and any(base.__name__ == "BaseExceptionGroup" for base in type(error).__mro__):
+        return members
+    return ()
+
+
+def _group(error: BaseException) -> Verdict:
+    """A group is what its first member is, and retryable only if all its leaves are."""
+    members = _members(error)
+    first = members[0]
+    kind = type(first) if isinstance(first, TraxError) else judge(first).kind
+    return Verdict(kind, all(is_retryable_error(member) for member in members))
+
+
+def _rules_of(kind: type) -> tuple[Rule, ...]:
+    """The rules for a type, most specific first: third-party ones along the MRO, then the builtins' own."""
+    foreign: list[Rule] = []
+    for base in kind.__mro__:
+        table = RULES.get(str(base.__module__).partition(".")[0])
+        if table is not None and base.__name__ in table:
+            foreign.append(table[base.__name__])
+    own = [rule for types, rule in _BUILTINS if issubclass(kind, types)]
+    return (*foreign, *own)
+
+
+# --- Builtins ------------------------------------------------------------------------------------------------------------
+
+
+def _os_error(error: builtins.OSError) -> Verdict:
+    code = error.errno
+    if code in _FULL_ERRNOS:
+        return Verdict(DiskSpaceError, False)
+    if code in _NETWORK_ERRNOS:
+        return Verdict(ConnectionError, True)
+    if code == errno.ETIMEDOUT:
+        return Verdict(TimeoutError, True)
+    if code in _PASSING_ERRNOS:
+        return Verdict(FileSystemError, True)
+    return Verdict(FileSystemError, False)
+
+
+def _name_resolution(error: builtins.OSError) -> Verdict:
+    import socket
+
+    return Verdict(DNSResolutionError, error.errno in {socket.EAI_AGAIN, getattr(socket, "EAI_SYSTEM", None)})
+
+
+def _tls(error: builtins.OSError) -> Verdict:
+    return Verdict(ConnectionError, type(error).__name__ in {"SSLZeroReturnError", "SSLEOFError", "SSLWantReadError"})
+
+
+def _named(*names: str) -> tuple[type, ...]:
+    """Exception types of the standard library that cost an import: found by their names once they exist."""
+
+    class Named(type):
+        def __subclasscheck__(cls, subclass: type) -> bool:
+            return any(f"{base.__module__}.{base.__name__}" in names for base in subclass.__mro__)
+
+    return (Named("Named", (), {}),)
+
+
+_BUILTINS: Final[tuple[tuple[tuple[type, ...], Rule], ...]] = (
+    (_named("ssl.SSLCertVerificationError"), lambda _: Verdict(ConnectionError, False)),
+    (_named("ssl.SSLError"), _tls),
+    (_named("socket.gaierror", "socket.herror"), _name_resolution),
+    (_named("zipfile.BadZipFile", "tarfile.ReadError", "zlib.error", "lzma.LZMAError", "gzip.BadGzipFile"),
+     lambda _: Verdict(CorruptedFileError, False)),
+    (_named("subprocess.TimeoutExpired", "queue.Empty", "queue.Full"), lambda _: Verdict(TimeoutError, True)),
+    (_named("subprocess.CalledProcessError"), lambda _: DEFECT),
+    (_named("binascii.Error", "configparser.Error", "tomllib.TOMLDecodeError", "xml.etree.ElementTree.ParseError",
+            "json.decoder.JSONDecodeError", "csv.Error", "_csv.Error", "struct.error", "pickle.PickleError"),
+     lambda _: Verdict(FormatError, False)),
+    ((builtins.ConnectionError,), lambda _: Verdict(ConnectionError, True)),
+    (_named("asyncio.exceptions.TimeoutError", "concurrent.futures._base.TimeoutError", "multiprocessing.TimeoutError"),
+     lambda _: Verdict(TimeoutError, True)),
+    ((builtins.TimeoutError,), lambda _: Verdict(TimeoutError, True)),
+    ((builtins.FileNotFoundError,), lambda _: Verdict(FileNotFoundError, False)),
+    ((builtins.PermissionError,), lambda _: Verdict(PermissionError, False)),
+    ((OSError,), _os_error),
+    (_named("asyncio.exceptions.IncompleteReadError"), lambda _: Verdict(ConnectionError, True)),
+    ((EOFError,), lambda _: Verdict(CorruptedFileError, False)),
+    ((UnicodeError,), lambda _: Verdict(FormatError, False)),
+    ((ImportError,), lambda _: Verdict(EnvironmentError, False)),
+    ((ValueError, TypeError), lambda _: Verdict(InvalidInputError, False)),
+    ((SyntaxError, LookupError, ArithmeticError, AttributeError, NameError, AssertionError, RuntimeError, BufferError,
+      ReferenceError, SystemError), lambda _: DEFECT),
+)  # fmt: skip

@@ -1,0 +1,204 @@
+"""The registry of error codes: what each means, why it happens, what to do.
+
+Codes are stable and registered once. The first seven are the specification's; what none of them fits has its own number from
+TRAX-008 on. Users add theirs with `register_error_code` (`ACME-…`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Severity = Literal["warning", "error", "critical"]
+
+NETWORK: Final = "network"
+API: Final = "api"
+FILESYSTEM: Final = "filesystem"
+VALIDATION: Final = "validation"
+PROCESSING: Final = "processing"
+CONFIGURATION: Final = "configuration"
+CATEGORIES: Final = (NETWORK, API, FILESYSTEM, VALIDATION, PROCESSING, CONFIGURATION)
+
+_FORM: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-[0-9]{3,5}")
+
+
+@dataclass(frozen=True)
+class ErrorCode:
+    """One code. `cause` says why it happens, `remedy` what to do; both stand in docs/error-codes.md."""
+
+    code: str
+    title: str
+    category: str
+    retryable: bool
+    cause: str
+    remedy: str
+    severity: Severity = "error"
+
+
+_registry: dict[str, ErrorCode] = {}
+
+
+def register_error_code(
+    code: str,
+    title: str,
+    *,
+    category: str,
+    cause: str,
+    remedy: str,
+    retryable: bool = False,
+    severity: Severity = "error",
+) -> ErrorCode:
+    """Add a code of one's own (`ACME-001`); raises ValueError for a bad form, a text left empty or a code that exists."""
+    if not _FORM.fullmatch(code):
+        raise ValueError(f"{code!r} is no error code: capitals, a hyphen and three to five digits, such as ACME-001")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", category):
+        raise ValueError(f"{code}: the category {category!r} must be lower case letters, digits and underscores")
+    for name, text in (("title", title), ("cause", cause), ("remedy", remedy)):
+        if not text.strip():
+            raise ValueError(f"{code}: its {name} is empty; whoever meets the code needs it")
+    entry = ErrorCode(code, title, category, retryable, cause, remedy, severity)
+    if _registry.setdefault(code, entry) != entry:
+        raise ValueError(f"{code} is registered already: {_registry[code].title}")
+    return entry
+
+
+def error_code(code: str) -> ErrorCode | None:
+    """What is registered under a code."""
+    return _registry.get(code)
+
+
+def error_codes() -> tuple[ErrorCode, ...]:
+    """Every registered code, in order."""
+    return tuple(_registry[code] for code in sorted(_registry))
+
+
+_OURS: Final = (
+    ErrorCode(
+        "TRAX-001", "Network connection failed", NETWORK, True,
+        "The peer refused or dropped the connection, or no route leads to it: it is down, restarting, behind a closed port or "
+        "a firewall.",
+        "Look whether the peer is up and listening on the address and port of the message; retry with back-off. If only one "
+        "host sees it, look at that host's routes and firewall.",
+    ),
+    ErrorCode(
+        "TRAX-002", "API authentication failed", API, False,
+        "The API answered 401 or 403: the credential is missing, expired, revoked, or does not grant what was asked.",
+        "Renew the credential or its permissions. Repeating the call with the same credential will fail again and may lock "
+        "the account.",
+    ),
+    ErrorCode(
+        "TRAX-003", "File not found", FILESYSTEM, False,
+        "The path does not exist for this process: it is misspelt, relative to another folder, not mounted, or was removed.",
+        "Compare the path with the process's working directory and mounts. If another process makes the file, wait for it.",
+    ),
+    ErrorCode(
+        "TRAX-004", "Invalid input format", VALIDATION, False,
+        "What was given does not have the form that is expected: a wrong type, a missing field, text that does not parse.",
+        "Correct what is sent; the message names what was wrong with it. The same input will fail each time.",
+        "warning",
+    ),
+    ErrorCode(
+        "TRAX-005", "Processing timeout", NETWORK, True,
+        "The answer did not come in time: the peer is overloaded or hangs, the network drops packets, or the limit is too "
+        "short for this work.",
+        "Open a slow trace of the operation and see where its time goes. Retry what is safe to repeat; raise the limit only "
+        "where the work really needs longer.",
+    ),
+    ErrorCode(
+        "TRAX-006", "Configuration error", CONFIGURATION, False,
+        "A setting is missing, has a value that is not allowed, or the environment lacks what the program needs (a module, a "
+        "credential, a table).",
+        "Set what the message names. Retrying cannot help; a deployment that just changed is the likely origin.",
+        "critical",
+    ),
+    ErrorCode(
+        "TRAX-007", "Recovery failed", PROCESSING, False,
+        "An operation failed, and so did every way to recover from it.",
+        "Read the causes that the error carries, one for each strategy: the first is the original failure, the last the "
+        "reason why nothing could stand in for it.",
+        "critical",
+    ),
+    ErrorCode(
+        "TRAX-008", "Name resolution failed", NETWORK, False,
+        "The host name could not be turned into an address: it is misspelt, not in this DNS zone, or the resolver is out of "
+        "reach (then it is retryable).",
+        "Resolve the name from the same host or container. A temporary failure points to the resolver, a permanent one to "
+        "the name.",
+    ),
+    ErrorCode(
+        "TRAX-009", "API request failed", API, False,
+        "The API answered with an error of its own (a 4xx or 5xx without a code of its own here), or broke the protocol.",
+        "Read status and body. A 4xx asks for another request, a 5xx for the operator of the API.",
+    ),
+    ErrorCode(
+        "TRAX-010", "Rate limit exceeded", API, True,
+        "More calls were made than the API allows in a span of time (429, RESOURCE_EXHAUSTED, throttling).",
+        "Wait as long as Retry-After says; make fewer or larger calls, or ask for a higher limit. Retries without back-off "
+        "make it worse.",
+        "warning",
+    ),
+    ErrorCode(
+        "TRAX-011", "Quota exceeded", API, False,
+        "The amount that the plan or account allows is used up, until it is raised or renewed.",
+        "Raise the quota or wait for its renewal; a retry within the same period fails too.",
+    ),
+    ErrorCode(
+        "TRAX-012", "Service unavailable", API, True,
+        "The service is known to be there but cannot answer now: overload, deployment, a failing backend (502, 503, 504, "
+        "UNAVAILABLE).",
+        "Retry with back-off, honour Retry-After, and let a circuit breaker stop the calls while it lasts. Look at the "
+        "service's own health.",
+    ),
+    ErrorCode(
+        "TRAX-013", "File operation failed", FILESYSTEM, False,
+        "The operating system refused a file operation: an I/O error, a read-only file system, a path that is a folder.",
+        "The message has the system's own reason (errno). I/O errors ask for a look at the disk and the kernel's log.",
+    ),
+    ErrorCode(
+        "TRAX-014", "Permission denied", FILESYSTEM, False,
+        "The user that runs the process may not do this to the file, folder, port or device.",
+        "Compare the process's user with owner and mode; in containers, with the volume's owner and a read-only root.",
+    ),
+    ErrorCode(
+        "TRAX-015", "Disk space exhausted", FILESYSTEM, False,
+        "The file system is full, or the quota of the user or container is used up (ENOSPC, EDQUOT).",
+        "Free space or enlarge the volume; find what grew. Inodes may be used up while bytes are left.",
+        "critical",
+    ),
+    ErrorCode(
+        "TRAX-016", "Corrupted file", FILESYSTEM, False,
+        "The content is not what its format promises: a truncated download or write, a wrong checksum, a damaged disk.",
+        "Get or write the file anew and compare checksums; if it happens again, look at what writes it.",
+    ),
+    ErrorCode(
+        "TRAX-017", "Processing failed", PROCESSING, False,
+        "The program itself failed at the work: a defect, an exhausted resource, a case that nobody foresaw.",
+        "Open the trace and read the innermost frame of the application. Errors of one fingerprint have one origin; a new "
+        "fingerprint with a new `service.version` is a regression.",
+    ),
+    ErrorCode(
+        "TRAX-018", "Transcription failed", PROCESSING, False,
+        "The recogniser could not turn the audio into text.",
+        "Look at the audio's format, length and level, and at the original error of the recogniser.",
+    ),
+    ErrorCode(
+        "TRAX-019", "Enhancement failed", PROCESSING, False,
+        "A step that improves a result (punctuation, summary, denoising) failed; the result before it may still be usable.",
+        "Fall back to the result before the step; look at the original error.",
+        "warning",
+    ),
+    ErrorCode(
+        "TRAX-020", "Media processing failed", PROCESSING, False,
+        "Audio or video could not be read, converted or written: an unknown codec, a damaged container, a missing tool.",
+        "Probe the file with the media tool by hand; look whether the codec is installed.",
+    ),
+    ErrorCode(
+        "TRAX-021", "Unclassified error", PROCESSING, False,
+        "Nothing that is known of the exception tells its category.",
+        "Register a classifier for its type (`register_classifier`), or raise an error of the hierarchy in its place.",
+    ),
+)  # fmt: skip
+
+for _entry in _OURS:
+    _registry[_entry.code] = _entry

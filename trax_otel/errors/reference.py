@@ -1,0 +1,69 @@
+"""docs/error-codes.md, from the registry and the hierarchy."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .. import semconv
+from . import base
+from .codes import CATEGORIES, ErrorCode, error_codes
+
+_HEAD: Final = """# Error codes
+
+Generated from `trax_otel/errors/codes.py` by `make docs`.
+
+Every error that trax_otel records carries a code, on the span (`trax.error.code`), on the log record and on the counter
+`trax.errors`. Codes are stable: an alert or a runbook may name them. Errors of one code group further by
+`trax.error.fingerprint` (code, type, and the application's innermost functions).
+"""
+
+
+def classes_of(code: str) -> list[type[base.TraxError]]:
+    """The classes that bear a code by default."""
+    return [
+        kind
+        for kind in vars(base).values()
+        if isinstance(kind, type) and issubclass(kind, base.TraxError) and kind.default_code == code
+    ]
+
+
+def render() -> str:
+    """The page as Markdown: only our own codes, whoever has registered more in this process."""
+    codes = [entry for entry in error_codes() if entry.code.startswith("TRAX-") and entry.category in CATEGORIES]
+    lines = [_HEAD, "| code | meaning | category | retryable | severity | classes |", "|---|---|---|---|---|---|"]
+    for entry in codes:
+        classes = ", ".join(f"`{kind.__name__}`" for kind in classes_of(entry.code))
+        lines.append(
+            f"| [{entry.code}](#{entry.code.lower()}) | {entry.title} | {entry.category} | {_yes(entry.retryable)} | "
+            f"{entry.severity} | {classes} |"
+        )
+    for entry in codes:
+        lines += ["", *_section(entry)]
+    return "\n".join([*lines, ""])
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _section(entry: ErrorCode) -> list[str]:
+    attribute = semconv.ERROR_CODE
+    metric = semconv.ERRORS.name.replace(".", "_")
+    return [
+        f"## {entry.code}",
+        "",
+        f"**{entry.title}** · {entry.category} · retryable: {_yes(entry.retryable)} · {entry.severity}",
+        "",
+        f"*Cause.* {entry.cause}",
+        "",
+        f"*What to do.* {entry.remedy}",
+        "",
+        "*Find it.*",
+        "",
+        "```",
+        f"trax-otel local errors --code {entry.code}",
+        f'TraceQL:  {{ span.{attribute} = "{entry.code}" }}',
+        f'LogQL:    {{service_name=~".+"}} | {attribute.replace(".", "_")} = "{entry.code}"',
+        f'PromQL:   sum by (service_name, error_type) (rate({metric}_total{{trax_error_code="{entry.code}"}}[5m]))',
+        "```",
+    ]

@@ -1,0 +1,177 @@
+"""What classification says before any error of ours is made, and the rules that several libraries share."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from .. import clock
+from .base import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionError,
+    EnvironmentError,
+    InvalidInputError,
+    ProcessingError,
+    QuotaExceededError,
+    RateLimitError,
+    ServiceUnavailableError,
+    TimeoutError,
+    TraxError,
+    ValidationError,
+)
+
+
+class Verdict(NamedTuple):
+    """The class that fits, and whether the same call may succeed (None: as the class's code says)."""
+
+    kind: type[TraxError]
+    retryable: bool | None = None
+    retry_after: float | None = None
+    status_code: int | None = None
+
+
+Rule = Callable[[Any], "Verdict | None"]
+"""From an exception to its verdict; None where this rule cannot tell."""
+
+IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+_IDEMPOTENCY_HEADERS: Final = ("idempotency-key", "x-idempotency-key")
+MAX_RETRY_AFTER: Final = 10 * 365 * 86_400.0
+
+
+def always(kind: type[TraxError], retryable: bool | None = None) -> Rule:
+    """A rule that says the same of every exception of its type."""
+    verdict = Verdict(kind, retryable)
+    return lambda _: verdict
+
+
+def repeatable(method: str | None, headers: Mapping[str, Any] | None = None) -> bool:
+    """Whether a request may be sent again though it may have been carried out: by its method or its idempotency key."""
+    if method is None or method.upper() in IDEMPOTENT:
+        return True
+    return any(header(headers, name) is not None for name in _IDEMPOTENCY_HEADERS)
+
+
+def http(
+    status: int | None,
+    headers: Mapping[str, Any] | None = None,
+    method: str | None = None,
+    request_headers: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """By HTTP status. What may have been carried out already is retryable only where repeating it does no harm."""
+    again = repeatable(method, request_headers)
+    wait = retry_after(header(headers, "retry-after"))
+    if status in {401, 403, 407}:
+        return Verdict(AuthenticationError, False, None, status)
+    if status == 402:
+        return Verdict(QuotaExceededError, False, wait, status)
+    if status == 408:
+        return Verdict(TimeoutError, again, wait, status)
+    if status == 429:
+        return Verdict(RateLimitError, True, wait, status)
+    if status == 425:
+        return Verdict(ServiceUnavailableError, True, wait, status)
+    if status == 503:  # with Retry-After the server itself asks for the repeat
+        return Verdict(ServiceUnavailableError, again or wait is not None, wait, status)
+    if status in {502, 504}:
+        return Verdict(ServiceUnavailableError, again, wait, status)
+    return Verdict(APIError, status == 500 and again, wait, status)
+
+
+def header(headers: Mapping[str, Any] | None, name: str) -> Any:
+    """A header's value, whatever its case; None where there is none."""
+    if not headers:
+        return None
+    try:
+        found = headers.get(name)
+        if found is not None:
+            return found
+        return next((value for key, value in headers.items() if str(key).lower() == name), None)
+    except Exception:  # headers of a foreign kind
+        return None
+
+
+def retry_after(value: Any) -> float | None:
+    """Seconds to wait, from a Retry-After header: seconds or an HTTP date (a date that has passed is 0)."""
+    if value is None:
+        return None
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - clock.current().time_ns() / 1e9
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+    return min(max(0.0, seconds), MAX_RETRY_AFTER) if seconds == seconds else None
+
+
+_GRPC: Final[dict[str, Verdict]] = {
+    "CANCELLED": Verdict(ProcessingError, False),
+    "UNKNOWN": Verdict(APIError, False),
+    "INVALID_ARGUMENT": Verdict(InvalidInputError, False),
+    "DEADLINE_EXCEEDED": Verdict(TimeoutError, False),
+    "NOT_FOUND": Verdict(APIError, False),
+    "ALREADY_EXISTS": Verdict(APIError, False),
+    "PERMISSION_DENIED": Verdict(AuthenticationError, False),
+    "UNAUTHENTICATED": Verdict(AuthenticationError, False),
+    "RESOURCE_EXHAUSTED": Verdict(RateLimitError, True),
+    "FAILED_PRECONDITION": Verdict(APIError, False),
+    "ABORTED": Verdict(ServiceUnavailableError, True),
+    "OUT_OF_RANGE": Verdict(InvalidInputError, False),
+    "UNIMPLEMENTED": Verdict(ConfigurationError, False),
+    "INTERNAL": Verdict(APIError, False),
+    "UNAVAILABLE": Verdict(ServiceUnavailableError, True),
+    "DATA_LOSS": Verdict(APIError, False),
+}
+
+
+def grpc_status(name: str, wait: float | None = None) -> Verdict:
+    """By the name of a gRPC status: UNAVAILABLE, RESOURCE_EXHAUSTED and ABORTED are retryable."""
+    return _GRPC.get(name, Verdict(APIError, False))._replace(retry_after=wait)
+
+
+_SQL_CLASSES: Final[dict[str, Verdict]] = {
+    "08": Verdict(ConnectionError, True),
+    "22": Verdict(InvalidInputError, False),
+    "23": Verdict(ValidationError, False),
+    "28": Verdict(AuthenticationError, False),
+    "3D": Verdict(ConfigurationError, False),
+    "3F": Verdict(ConfigurationError, False),
+    "42": Verdict(ConfigurationError, False),
+    "53": Verdict(ServiceUnavailableError, True),
+    "58": Verdict(ServiceUnavailableError, False),
+}
+_SQL_STATES: Final[dict[str, Verdict]] = {
+    "40001": Verdict(ServiceUnavailableError, True),
+    "40P01": Verdict(ServiceUnavailableError, True),
+    "55P03": Verdict(ServiceUnavailableError, True),
+    "57014": Verdict(TimeoutError, False),
+    "57P01": Verdict(ServiceUnavailableError, True),
+    "57P02": Verdict(ServiceUnavailableError, True),
+    "57P03": Verdict(ServiceUnavailableError, True),
+    "57P05": Verdict(ServiceUnavailableError, True),
+    "42501": Verdict(AuthenticationError, False),
+}
+
+
+def sql_state(state: str | None) -> Verdict | None:
+    """By SQLSTATE; retryable means: the whole transaction."""
+    if not state:
+        return None
+    return _SQL_STATES.get(state) or _SQL_CLASSES.get(state[:2])
+
+
+def sqlite_message(text: str) -> Verdict | None:
+    """SQLite has no SQLSTATE; its message tells."""
+    lowered = text.lower()
+    if "locked" in lowered or "busy" in lowered:
+        return Verdict(ServiceUnavailableError, True)
+    if "no such" in lowered or "syntax error" in lowered or "unable to open" in lowered or "readonly" in lowered:
+        return Verdict(ConfigurationError, False)
+    return None
+
+
+MISSING_CREDENTIALS: Final = Verdict(EnvironmentError, False)
