@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trax_otel import semconv
-from trax_otel.signals import attach_correlation, correlation, detach, new_correlation_id, valid_correlation_id
+from trax_otel.signals import attach_correlation, current_correlation, detach, new_correlation_id, valid_correlation_id
 
 
 def test_inner_blocks_add_to_outer_ones_and_leave_them_as_they_were() -> None:
     outer = attach_correlation(id="req-1", fields={"user": "ada"})
     inner = attach_correlation(fields={"job": 7, "user": "bob"})
-    assert correlation().id == "req-1"
-    assert dict(correlation().fields) == {"user": "bob", "job": 7}
-    assert correlation().attributes[semconv.CORRELATION_ID] == "req-1"
+    assert current_correlation().id == "req-1"
+    assert dict(current_correlation().fields) == {"user": "bob", "job": 7}
+    assert current_correlation().attributes[semconv.CORRELATION_ID] == "req-1"
     detach(inner)
-    assert dict(correlation().fields) == {"user": "ada"}
+    assert dict(current_correlation().fields) == {"user": "ada"}
     detach(outer)
-    assert not correlation()
+    assert not current_correlation()
 
 
 async def test_tasks_and_copied_contexts_carry_it_and_other_threads_do_not() -> None:
@@ -31,11 +31,11 @@ async def test_tasks_and_copied_contexts_carry_it_and_other_threads_do_not() -> 
     found: list[str | None] = []
 
     async def task() -> str | None:
-        return correlation().id
+        return current_correlation().id
 
     assert await asyncio.create_task(task()) == "req-2"
     context = contextvars.copy_context()
-    for target in (lambda: found.append(correlation().id), lambda: context.run(lambda: found.append(correlation().id))):
+    for target in (lambda: found.append(current_correlation().id), lambda: context.run(lambda: found.append(current_correlation().id))):
         thread = threading.Thread(target=target)
         thread.start()
         thread.join()
@@ -52,9 +52,9 @@ def test_detach_in_another_context_is_silent(caplog: pytest.LogCaptureFixture) -
 def test_a_correlation_cannot_be_changed() -> None:
     token = attach_correlation(fields={"user": "ada"})
     with pytest.raises(TypeError):
-        correlation().fields["user"] = "eve"  # type: ignore[index]
+        current_correlation().fields["user"] = "eve"  # type: ignore[index]
     with pytest.raises(TypeError):
-        correlation().attributes["user"] = "eve"  # type: ignore[index]
+        current_correlation().attributes["user"] = "eve"  # type: ignore[index]
     detach(token)
 
 

@@ -40,7 +40,7 @@ from typing import Any, ClassVar
 from opentelemetry.trace import get_current_span
 
 from .. import clock
-from ..signals import correlation
+from ..signals import current_correlation
 from ..signals.stacktrace import describe, message_of
 from .codes import ErrorCode, Severity, error_code
 
@@ -82,7 +82,7 @@ class TraxError(Exception):
         span = get_current_span().get_span_context()
         self.trace_id = format(span.trace_id, "032x") if span.is_valid else None
         self.span_id = format(span.span_id, "016x") if span.is_valid else None
-        self.correlation_id = correlation().id
+        self.correlation_id = current_correlation().id
         if original_error is not None and original_error is not self:
             self.__cause__ = original_error
 

@@ -14,7 +14,7 @@ from .aggregate import Series, snapshot
 from .correlation import (
     Correlation,
     attach_correlation,
-    correlation,
+    current_correlation,
     detach,
     new_correlation_id,
     valid_correlation_id,
@@ -42,8 +42,8 @@ __all__ = [
     "Series",
     "SpanScope",
     "attach_correlation",
-    "correlation",
     "counter",
+    "current_correlation",
     "detach",
     "emit_event",
     "format_exception",

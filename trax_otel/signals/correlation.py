@@ -51,7 +51,7 @@ class Correlation:
 NOTHING: Final = Correlation()
 
 
-def correlation(context: Context | None = None) -> Correlation:
+def current_correlation(context: Context | None = None) -> Correlation:
     """The correlation of the given context, or of the current one."""
     found = otel_context.get_value(_KEY, context)
     return found if isinstance(found, Correlation) else NOTHING
@@ -64,7 +64,7 @@ def with_correlation(value: Correlation, context: Context | None = None) -> Cont
 
 def attach_correlation(*, id: str | None = None, fields: Mapping[str, Any] | None = None) -> Token[Context]:
     """Make a correlation current that has what the current one has, and this; give the token to `detach`."""
-    before = correlation()
+    before = current_correlation()
     merged = before.fields if not fields else MappingProxyType({**before.fields, **fields})
     return otel_context.attach(with_correlation(Correlation(before.id if id is None else id, merged)))
 
