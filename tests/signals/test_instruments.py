@@ -16,7 +16,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from trax_otel.semconv import MetricSpec
 from trax_otel.signals import aggregate, counter, gauge, histogram, observe, snapshot, up_down_counter, use_providers
 
-names = (f"test.metric.{number}" for number in range(10**9))
+names = (f"signals.metric.{number}" for number in range(10**9))
 
 
 def spec(kind: str, **options: object) -> MetricSpec:
