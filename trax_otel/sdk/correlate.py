@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor
 
-from ..signals.correlation import correlation
+from ..signals.correlation import current_correlation
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -18,6 +18,6 @@ class CorrelationProcessor(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Set the attributes, where anything is bound."""
-        bound = correlation(parent_context)
+        bound = current_correlation(parent_context)
         if bound:
             span.set_attributes(bound.attributes)

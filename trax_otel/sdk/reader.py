@@ -36,7 +36,7 @@ class PeriodicReader(MetricReader):
         self._delivery = delivery
         self.tally = delivery.tally
         self._interval = interval
-        self._timeout = min(timeout, interval)
+        self._timeout = timeout
         self._closed = False
         self._renew()
 

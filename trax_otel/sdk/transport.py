@@ -3,16 +3,21 @@
 A sender belongs to the process that uses it. After a fork the child drops what it inherited and connects anew, so that
 two processes never write into one connection. Neither of the two logs or is instrumented, so an export makes no
 telemetry. A redirect is not followed: telemetry goes where it was told to go, or is reported as not delivered.
+Whatever a request needs is imported here, not when it is needed: a fork while a thread imports leaves the child with a
+module that can never be imported.
 """
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  # every look-up of a host name needs it
 import gzip
 import http.client
 import os
 import ssl
 import zlib
+from base64 import b64encode
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -175,8 +180,6 @@ def _proxy(scheme: str, host: str) -> Any:
 def _credentials(user: str | None, password: str | None, header: str) -> dict[str, str]:
     if not user:
         return {}
-    from base64 import b64encode
-
     pair = f"{unquote(user)}:{unquote(password or '')}"
     return {header: f"Basic {b64encode(pair.encode()).decode()}"}
 
@@ -212,8 +215,6 @@ def _retry_after(text: str | None) -> float | None:
     try:
         return max(0.0, float(text))
     except ValueError:
-        from email.utils import parsedate_to_datetime
-
         try:
             return max(0.0, parsedate_to_datetime(text).timestamp() - clock.current().time_ns() / 1e9)
         except (TypeError, ValueError):
