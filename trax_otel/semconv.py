@@ -131,6 +131,9 @@ SECURITY_OUTCOME: Final = "trax.security.outcome"
 SECURITY_PREFIX: Final = "trax.security."
 """Prefix of a security event's details (actor, source, resource)."""
 
+SECURITY_LOGGER: Final = "trax.security"
+"""The name of the logger of security events."""
+
 # --- Health ---------------------------------------------------------------------------------------
 
 OPERATION_FAILURE_RATE: Final = "trax.operation.failure_rate"

@@ -1,0 +1,86 @@
+"""Debug mode, switchable while the service runs.
+
+What it brings: stack traces in full (`stacktrace`), also for errors that were logged without one inside an `except` block;
+a line with the duration of every operation, and the process's memory and CPU at its end (`metrics.operation`); what retry
+and recovery decide, since they log that at DEBUG; and, where asked for, where memory was allocated.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from .. import config
+from ..metrics.usage import resident_memory
+from . import installation
+
+OWN_LOGGER: Final = __name__.partition(".")[0]
+"""The parent of all loggers of this package."""
+_TOP: Final = 10
+
+_lock = threading.Lock()
+_undo: Final[list[Callable[[], None]]] = []
+
+
+@dataclass(frozen=True)
+class MemoryUsage:
+    """The process's memory now, in bytes; `allocated` and what follows are known where allocations are traced.
+
+    `top` are the places that hold most: file and line, bytes, number of blocks.
+    """
+
+    resident: int
+    allocated: int | None = None
+    allocated_peak: int | None = None
+    top: tuple[tuple[str, int, int], ...] = ()
+
+
+def enable_debug(*, trace_allocations: bool = False) -> None:
+    """Switch debug mode on. `trace_allocations` starts `tracemalloc`, which makes the process markedly slower.
+
+    Where nobody has set up any logging yet, it sets up a console, or its lines would go nowhere.
+    """
+    with _lock:
+        if not _undo:
+            config.set_debug(True)
+            _undo.append(installation.provide_console())
+            _undo.append(installation.lower_levels(logging.DEBUG, OWN_LOGGER))
+        if trace_allocations:
+            _start_tracing()
+
+
+def disable_debug() -> None:
+    """Switch debug mode off: levels, console and tracing are as they were before."""
+    with _lock:
+        while _undo:
+            _undo.pop()()
+        config.set_debug(False if config.settings().runtime.debug else None)
+
+
+def is_debug() -> bool:
+    """Whether debug mode is on."""
+    return config.debug()
+
+
+def _start_tracing() -> None:
+    import tracemalloc
+
+    if not tracemalloc.is_tracing():
+        tracemalloc.start()
+        _undo.append(tracemalloc.stop)
+
+
+def memory_usage() -> MemoryUsage:
+    """The process's memory now."""
+    import tracemalloc
+
+    resident = resident_memory()
+    if not tracemalloc.is_tracing():
+        return MemoryUsage(resident)
+    allocated, peak = tracemalloc.get_traced_memory()
+    statistics = tracemalloc.take_snapshot().statistics("lineno")[:_TOP]
+    top = tuple((f"{s.traceback[0].filename}:{s.traceback[0].lineno}", s.size, s.count) for s in statistics)
+    return MemoryUsage(resident, allocated, peak, top)

@@ -1,0 +1,157 @@
+"""What this room reads from a `logging.LogRecord`, and what it writes on one.
+
+`stamp` puts correlation id, trace id, span id and the bound fields on a record as attributes, so that any formatter and
+any handler (one that formats in another thread too) finds them there.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+from .. import config, errors, signals
+from . import stacktrace
+from .values import clean, text_of
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span
+
+    from ..signals import Correlation
+
+_PROBE: Final = logging.LogRecord("", 0, "", 0, "", (), None).__dict__
+_STANDARD_COUNT: Final = len(_PROBE)
+STANDARD: Final = frozenset(_PROBE) | {"message", "asctime", "taskName"}
+"""The attributes that belong to every record or that formatters leave behind."""
+CONTEXT: Final = frozenset({"correlation_id", "trace_id", "span_id", "error_code"})
+"""The attributes that have a place of their own in our formats."""
+# What opentelemetry-instrumentation-logging writes on records: the same facts under other names.
+_FOREIGN_CONTEXT: Final = {"otelTraceID", "otelSpanID", "otelTraceSampled", "otelServiceName"}
+_NOT_EXTRA: Final = STANDARD | CONTEXT | _FOREIGN_CONTEXT
+
+
+class Surroundings(NamedTuple):
+    """What the OTel Context says of the code that logs; ids are None where there is no valid span."""
+
+    context: Context | None
+    span: Span
+    correlation: Correlation
+    trace_id: str | None
+    span_id: str | None
+
+
+_MAX_EXTRAS: Final = 256
+
+_last = Surroundings(None, trace.INVALID_SPAN, signals.Correlation(), None, None)
+
+
+def surroundings() -> Surroundings:
+    """The surroundings of the calling code. Lines follow each other in one context, so the last answer is kept."""
+    global _last
+    context = otel_context.get_current()
+    last = _last
+    if last.context is context:
+        return last
+    span = trace.get_current_span(context)
+    ids = span.get_span_context()
+    if ids.is_valid:
+        last = Surroundings(
+            context, span, signals.current_correlation(context), f"{ids.trace_id:032x}", f"{ids.span_id:016x}"
+        )
+    else:
+        last = Surroundings(context, span, signals.current_correlation(context), None, None)
+    _last = last
+    return last
+
+
+def stamp(record: logging.LogRecord) -> None:
+    """Write correlation id, trace id, span id and bound fields on the record; what it already bears stays."""
+    values = record.__dict__
+    if "trace_id" in values and "span_id" in values:
+        return
+    _, _, correlation, trace_id, span_id = surroundings()
+    if "correlation_id" not in values:
+        values["correlation_id"] = correlation.id
+    if "trace_id" not in values:
+        values["trace_id"] = trace_id
+    if "span_id" not in values:
+        values["span_id"] = span_id
+    if correlation.fields:
+        for key, value in correlation.fields.items():
+            values.setdefault(f"{key}_" if key in STANDARD else key, value)
+
+
+def extras(record: logging.LogRecord) -> list[tuple[Any, Any]]:
+    """The record's extras and bound fields, without what has a place of its own. A name is a text, but for sabotage."""
+    values = record.__dict__
+    keys = list(values)
+    if type(record) is logging.LogRecord:
+        del keys[:_STANDARD_COUNT]  # its own attributes come first, always
+    found = []
+    for key in keys:
+        if key not in _NOT_EXTRA:
+            found.append((key, values[key]))  # noqa: PERF401 - a comprehension costs a call
+    return found[:_MAX_EXTRAS]
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """The record's message; where its arguments do not fit, the format and the arguments as they are."""
+    message, arguments = record.msg, record.args
+    if not arguments:
+        return message if type(message) is str else text_of(message)
+    try:
+        return str(message) % arguments
+    except Exception as failure:
+        return unformatted(message, arguments, failure)
+
+
+def unformatted(message: object, arguments: object, failure: Exception) -> str:
+    """What can be logged of a message whose arguments do not fit its format."""
+    try:
+        shown = repr(arguments)
+    except Exception as second:
+        shown = f"<their __repr__ raised {type(second).__name__}>"
+    reason = clean(text_of(failure), 200)
+    return f"{text_of(message)} [arguments {clean(shown, 2048)} do not fit: {type(failure).__name__}: {reason}]"
+
+
+def exception_of(record: logging.LogRecord) -> BaseException | None:
+    """The exception that the record carries. In debug mode an error logged inside an `except` block carries that one."""
+    info = record.exc_info
+    if isinstance(info, tuple):
+        return info[1]
+    if info is None and record.levelno >= logging.ERROR and config.debug():
+        return sys.exc_info()[1]
+    return None
+
+
+def error_code(record: logging.LogRecord, error: BaseException | None) -> str | None:
+    """The TRAX code: of the extra `error_code`, else of the exception."""
+    given = record.__dict__.get("error_code")
+    if given is not None:
+        return text_of(given, 128)
+    return None if error is None else errors.error_facts(error).code
+
+
+def stack_text(record: logging.LogRecord, error: BaseException | None) -> str | None:
+    """The stack trace that belongs into the line: of the exception, or what `stack_info=True` asked for."""
+    if error is not None:
+        return clean(stacktrace.detailed(error) if config.debug() else signals.format_exception(error))
+    if isinstance(record.exc_text, str) and record.exc_text:
+        return clean(record.exc_text)
+    return clean(record.stack_info) if isinstance(record.stack_info, str) else None
+
+
+def merge_extra(values: dict[str, Any], extra: object) -> None:
+    """Put the caller's extras among a record's attributes; a name that a record uses itself gets an underscore."""
+    if type(extra) is not dict and not isinstance(extra, Mapping):
+        values["extra"] = extra
+        return
+    for key, value in extra.items():
+        name = key if type(key) is str else text_of(key, 256)
+        values[f"{name}_" if name in STANDARD else name] = value

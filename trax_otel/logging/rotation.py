@@ -1,0 +1,236 @@
+"""A log file that several processes append to and rotate by size and by time, without losing or tearing a line.
+
+How: a line is one `write` to a descriptor opened with O_APPEND, which no other process can interleave. A process that has
+not yet noticed a rotation writes on into the renamed file, where the line is as safe. Who rotates holds `flock` on a file
+beside the log; who finds it held leaves the work to the other and writes on, so no process ever waits for another. What the
+path points to is compared with the open descriptor before a line is written, at the latest after a quarter of a second or
+a 64th of the size limit.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from .. import clock, lifecycle
+
+_CHECK_EVERY: Final = 0.25
+_SLACK: Final = 1.0
+_OPEN_AGAIN_AFTER: Final = 0.5
+_STEPS_PER_FILE: Final = 64
+_MAX_STEP: Final = 1 << 20
+_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class RotatingFile:
+    """An append-only file with backups `path.1` (the newest) to `path.N`.
+
+    `max_bytes` is the size at which a file is rotated (0: never), `rotate_every` the length in seconds of the periods, counted
+    from the epoch in UTC, of which each has its own file (None: no limit). With `backup_count` 0 nothing is rotated, as
+    with the standard library's handler. Not thread-safe: the caller holds a lock. Methods raise OSError.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int = 0,
+        backup_count: int = 0,
+        rotate_every: float | None = None,
+    ) -> None:
+        self.path = Path(path).absolute()
+        self.max_bytes = max_bytes
+        self.backup_count = backup_count
+        self.rotate_every = rotate_every
+        self._step = min(max(1, max_bytes // _STEPS_PER_FILE), _MAX_STEP) if max_bytes else _MAX_STEP
+        self._fd = -1
+        self._identity = (0, 0)
+        self._unchecked = 0  # bytes written since the path was last compared with the descriptor
+        self._recent: list[bytes] = []  # those bytes themselves, in case their file turns out to be deleted
+        self._trusted_from = 0.0
+        self._trusted_until = 0.0
+        self._boundary = float("inf")
+        self._failure: tuple[float, OSError] | None = None
+        self._torn = False
+        self._rotation_told = False
+
+    def write(self, line: bytes, now: float) -> None:
+        """Append one whole line. `now` is the wall-clock time in seconds that the line bears."""
+        if self._fd < 0 or self._unchecked >= self._step or not self._trusted_from <= now < self._trusted_until:
+            self._check(len(line))
+        if self._torn:
+            line = b"\n" + line
+        written = os.write(self._fd, line)
+        if written != len(line):
+            self._write_rest(line, written)
+        self._torn = False
+        self._unchecked += written
+        self._recent.append(line)
+
+    def forget(self) -> None:
+        """In a forked child: lines written before are the parent's."""
+        self._recent.clear()
+
+    def close(self) -> None:
+        """Close the descriptor; the next `write` opens the file again."""
+        descriptor, self._fd = self._fd, -1
+        self._recent.clear()
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    # --- Whole lines ---------------------------------------------------------------------------------------------------
+
+    def _write_rest(self, line: bytes, written: int) -> None:
+        """A disk that filled up, or a limit, took a part of the line: complete it or take the part back."""
+        try:
+            while written < len(line):
+                written += os.write(self._fd, line[written:])
+        except OSError:
+            self._take_back(line[:written])
+            raise
+
+    def _take_back(self, part: bytes) -> None:
+        # Only where the part is still the file's end; else the next line begins with a line end of its own.
+        try:
+            start = os.fstat(self._fd).st_size - len(part)
+            if start >= 0 and os.pread(self._fd, len(part), start) == part:
+                os.ftruncate(self._fd, start)
+                return
+        except OSError:
+            pass
+        self._torn = True
+
+    # --- Is it still our file, and is it time? --------------------------------------------------------------------------
+
+    def _check(self, size: int) -> None:
+        now = clock.current().time_ns() / 1e9
+        if self._fd < 0:
+            self._open_unless_just_failed(now)
+        found = _status(self.path)
+        if found is None or (found.st_dev, found.st_ino) != self._identity:
+            self._follow(now)
+            found = os.fstat(self._fd)
+        if self._is_due(found.st_size, size, now):
+            self._rotate(size, now)
+        self._unchecked = 0
+        self._recent.clear()
+        self._trusted_from = now - _SLACK  # a line's time is a little older than the moment it is written
+        self._trusted_until = min(now + _CHECK_EVERY, self._boundary)
+
+    def _is_due(self, present: int, size: int, now: float) -> bool:
+        if self.backup_count <= 0:
+            return False
+        too_large = 0 < self.max_bytes < present + size
+        return present > 0 and (too_large or now >= self._boundary)
+
+    def _follow(self, now: float) -> None:
+        """The path names another file than ours, or none: go there, with the lines that a file deleted just now took along."""
+        deleted = os.fstat(self._fd).st_nlink == 0 and now < self._trusted_until + _SLACK
+        lost = b"".join(self._recent) if deleted else b""
+        self._open()
+        if lost:
+            os.write(self._fd, lost)
+
+    def _open_unless_just_failed(self, now: float) -> None:
+        if self._failure is not None and 0 <= now - self._failure[0] < _OPEN_AGAIN_AFTER:
+            raise self._failure[1]
+        try:
+            self._open()
+        except OSError as error:
+            self._failure = (now, error.with_traceback(None))
+            raise
+        self._failure = None
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.path, _FLAGS, 0o600)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a regular file", str(self.path))
+        if self._fd < 0:
+            self._fd = descriptor
+        else:
+            # The number stays the same: another thread that is about to write can never meet a stranger's descriptor.
+            os.dup2(descriptor, self._fd, inheritable=False)
+            os.close(descriptor)
+        self._identity = (found.st_dev, found.st_ino)
+        if self.rotate_every and self.backup_count > 0:
+            self._boundary = _next_boundary(self._period_start(found.st_size), self.rotate_every)
+
+    # --- Rotation --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.lock")
+
+    def _period_start(self, size: int) -> float:
+        """When the present file's period began: the lock file's time. A file that is empty begins its period now."""
+        known = _status(self._lock_path)
+        if known is not None and size:
+            return known.st_mtime
+        os.close(os.open(self._lock_path, _LOCK_FLAGS, 0o600))
+        begun = self.path.stat().st_mtime if size else clock.current().time_ns() / 1e9
+        os.utime(self._lock_path, (begun, begun), follow_symlinks=False)
+        return begun
+
+    def _rotate(self, size: int, now: float) -> None:
+        try:
+            self._rotate_unless_another_does(size, now)
+            self._rotation_told = False
+        except OSError as error:  # the line is still written, to the file that is there
+            self._boundary = now + 60.0 if now >= self._boundary else self._boundary
+            if not self._rotation_told:
+                self._rotation_told = True
+                lifecycle.report(f"log file {self.path} cannot be rotated, it grows on: {error}")
+
+    def _rotate_unless_another_does(self, size: int, now: float) -> None:
+        # Opened anew each time: a lock belongs to the open file, which a forked child would share.
+        lock = os.open(self._lock_path, _LOCK_FLAGS, 0o600)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            found = _status(self.path)
+            if found is not None and (found.st_dev, found.st_ino) == self._identity:
+                if self.rotate_every:
+                    self._boundary = _next_boundary(os.fstat(lock).st_mtime, self.rotate_every)
+                if not self._is_due(found.st_size, size, now):
+                    return
+                os.utime(lock, (now, now))  # before the rename: who opens the new file must read its own period
+                self._shift()
+            self._open()
+        finally:
+            os.close(lock)
+
+    def _shift(self) -> None:
+        """Make every backup one older, from the first free number down; the oldest goes where none is free."""
+        numbers = range(1, self.backup_count + 1)
+        free = next((number for number in numbers if _status(self._backup(number)) is None), self.backup_count)
+        for number in range(free - 1, 0, -1):
+            self._backup(number).replace(self._backup(number + 1))
+        self.path.replace(self._backup(1))
+        surplus = self.backup_count + 1  # left from a larger backup_count
+        while _status(self._backup(surplus)) is not None:
+            self._backup(surplus).unlink()
+            surplus += 1
+
+    def _backup(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number}")
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _next_boundary(start: float, every: float) -> float:
+    return (start // every + 1) * every
