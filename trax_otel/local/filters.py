@@ -1,0 +1,67 @@
+"""From a Filter to SQL conditions with their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .model import Filter
+
+
+def span_conditions(wanted: Filter, *more: str) -> tuple[str, list[Any]]:
+    """A WHERE clause over spans (`s`) and resources (`r`); `more` are conditions without values."""
+    conditions: list[str] = list(more)
+    values: list[Any] = []
+    for condition, value in (
+        ("r.service = ?", wanted.service),
+        ("s.name = ?", wanted.operation),
+        ("s.error_code = ?", wanted.code),
+        ("s.trace_id LIKE ? || '%'", wanted.trace_id.lower()),
+        ("s.start_ns >= ?", wanted.since_ns),
+        ("s.start_ns <= ?", wanted.until_ns),
+        ("s.end_ns - s.start_ns >= ?", wanted.min_duration_ns),
+    ):
+        if value:
+            conditions.append(condition)
+            values.append(value)
+    if wanted.errors_only:
+        conditions.append("s.status = 2")
+    if wanted.text:
+        columns = ("s.name", "s.attributes", "s.events", "s.status_message")
+        conditions.append("(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in columns) + ")")
+        values += [like(wanted.text)] * len(columns)
+    equal(conditions, values, "s.attributes", wanted)
+    return where(conditions), values
+
+
+def series_conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
+    """Conditions over series (`e`) and resources (`r`)."""
+    conditions, values = [], []
+    if wanted.service:
+        conditions.append("r.service = ?")
+        values.append(wanted.service)
+    if wanted.text:
+        conditions.append("(e.name LIKE ? ESCAPE '\\' OR e.description LIKE ? ESCAPE '\\')")
+        values += [like(wanted.text)] * 2
+    equal(conditions, values, "e.attributes", wanted)
+    return conditions, values
+
+
+def equal(conditions: list[str], values: list[Any], column: str, wanted: Filter) -> None:
+    """Add what `wanted.extra` asks of a column of attributes."""
+    for key, value in wanted.extra.items():
+        conditions.append(f"CAST(json_extract({column}, ?) AS TEXT) = ?")
+        escaped = key.replace('"', "")
+        values += [f'$."{escaped}"', str(value)]
+
+
+def where(conditions: Iterable[str]) -> str:
+    """The conditions as a WHERE clause, empty where there are none."""
+    joined = " AND ".join(conditions)
+    return f"WHERE {joined}" if joined else ""
+
+
+def like(text: str) -> str:
+    """A LIKE pattern for text anywhere, with the escape character backslash."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

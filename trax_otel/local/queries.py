@@ -1,0 +1,289 @@
+"""What the views ask of the store. Each thread reads through a connection of its own, beside any writer."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from .failures import error_stats
+from .filters import equal, like, series_conditions, span_conditions, where
+from .model import (
+    ErrorStats,
+    Filter,
+    Log,
+    MetricInfo,
+    MetricPoint,
+    MetricSeries,
+    OperationStats,
+    ServiceStats,
+    Span,
+    Totals,
+    TraceSummary,
+)
+from .records import SELECT_LOG, SELECT_SPAN, kind_name, log_of, point_of, series_of, span_of
+from .store import connect, default_path
+
+MAX_POINTS: Final = 5_000
+"""Points of one series that a view gets, the newest."""
+
+
+class Queries:
+    """Reads a store's file. Raises FileNotFoundError where there is none yet."""
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        self.path = Path(path) if path is not None else default_path()
+        self._local = threading.local()
+        if not self.path.exists():
+            raise FileNotFoundError(f"no telemetry has been stored yet: {self.path} does not exist")
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a query on this thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self.path, read_only=True)
+        return connection.execute(sql, values).fetchall()
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    def revision(self) -> int:
+        """A number that grows whenever something has arrived."""
+        return int(
+            self.rows("SELECT coalesce(sum(seq), 0) FROM sqlite_sequence WHERE name IN ('span', 'log', 'point')")[0][0]
+        )
+
+    def totals(self) -> Totals:
+        """How much is held and what was let go."""
+        ((spans, logs, points),) = self.rows(
+            "SELECT (SELECT count(*) FROM span), (SELECT count(*) FROM log), (SELECT count(*) FROM point)"
+        )
+        counters = dict(self.rows("SELECT name, value FROM counter"))
+        size = sum(path.stat().st_size for path in self.path.parent.glob(f"{self.path.name}*"))
+        return Totals(spans, logs, points, size, counters.get("evicted", 0), counters.get("rejected", 0))
+
+    # --- Services and operations -------------------------------------------------------------------------------------
+
+    def services(self) -> list[ServiceStats]:
+        """Every service, by name."""
+        figures: dict[str, dict[str, int]] = {}
+        for column, sql in {
+            "spans": "SELECT r.service, count(*), max(s.end_ns), sum(s.status = 2) FROM span s"
+            " JOIN resource r ON r.id = s.resource_id GROUP BY 1",
+            "logs": "SELECT r.service, count(*), max(l.time_ns), 0 FROM log l JOIN resource r ON r.id = l.resource_id GROUP BY 1",
+            "metrics": "SELECT r.service, count(DISTINCT e.name), 0, 0 FROM series e JOIN resource r ON r.id = e.resource_id"
+            " GROUP BY 1",
+        }.items():
+            for service, count, last, errors in self.rows(sql):
+                entry = figures.setdefault(service, {"spans": 0, "logs": 0, "metrics": 0, "last": 0, "errors": 0})
+                entry[column] = count
+                entry["errors"] += errors or 0
+                entry["last"] = max(entry["last"], last or 0)
+        described = {
+            service: (versions, instances)
+            for service, versions, instances in self.rows(
+                "SELECT service, group_concat(DISTINCT nullif(version, '')), count(DISTINCT instance) FROM resource GROUP BY 1"
+            )
+        }
+        return [
+            ServiceStats(
+                service, (described.get(service, ("", 0))[0] or "").replace(",", ", "), described.get(service, ("", 0))[1],
+                entry["spans"], entry["errors"], entry["logs"], entry["metrics"], entry["last"],
+            )
+            for service, entry in sorted(figures.items())
+        ]  # fmt: skip
+
+    def operations(self, wanted: Filter | None = None) -> list[OperationStats]:
+        """The spans of each service and name, busiest first; percentiles are exact."""
+        condition, values = span_conditions(wanted or Filter())
+        groups: dict[tuple[str, str, int], list[tuple[int, bool, int]]] = {}
+        for service, name, kind, duration, status, start in self.rows(
+            "SELECT r.service, s.name, s.kind, s.end_ns - s.start_ns, s.status, s.start_ns"
+            f" FROM span s JOIN resource r ON r.id = s.resource_id {condition}",
+            values,
+        ):
+            groups.setdefault((service, name, kind), []).append((max(0, duration), status == 2, start))
+        stats = []
+        for (service, name, kind), members in groups.items():
+            durations = sorted(duration for duration, _, _ in members)
+            p50, p95, p99 = (percentile(durations, share) for share in (50, 95, 99))
+            errors = sum(failed for _, failed, _ in members)
+            last = max(start for _, _, start in members)
+            stats.append(OperationStats(service, name, kind_name(kind), len(members), errors, p50, p95, p99, last))
+        stats.sort(key=lambda entry: (-entry.count, entry.service, entry.operation))
+        return stats[: (wanted or Filter()).limit]
+
+    # --- Traces --------------------------------------------------------------------------------------------------------
+
+    def traces(self, wanted: Filter | None = None) -> list[TraceSummary]:
+        """Traces with a span that fits, newest first (followers, by `after_id`: oldest first)."""
+        wanted = wanted or Filter()
+        conditions, values = [], []
+        for condition, value in (
+            ("t.start_ns >= ?", wanted.since_ns),
+            ("t.start_ns <= ?", wanted.until_ns),
+            ("t.end_ns - t.start_ns >= ?", wanted.min_duration_ns),
+            ("t.id > ?", wanted.after_id),
+            ("t.trace_id LIKE ? || '%'", wanted.trace_id.lower()),
+        ):
+            if value:
+                conditions.append(condition)
+                values.append(value)
+        if wanted.errors_only:
+            conditions.append("t.errors > 0")
+        if wanted.service or wanted.operation or wanted.code or wanted.text or wanted.extra:
+            inner = Filter(
+                service=wanted.service,
+                operation=wanted.operation,
+                code=wanted.code,
+                text=wanted.text,
+                extra=wanted.extra,
+            )
+            condition, inner_values = span_conditions(inner)
+            conditions.append(
+                f"t.trace_id IN (SELECT s.trace_id FROM span s JOIN resource r ON r.id = s.resource_id {condition})"
+            )
+            values += inner_values
+        order = "t.id" if wanted.after_id else "t.start_ns DESC, t.id DESC"
+        rows = self.rows(
+            "SELECT t.id, t.trace_id, t.start_ns, t.end_ns, t.spans, t.errors FROM trace t"
+            f" {where(conditions)} ORDER BY {order} LIMIT ?",
+            (*values, wanted.limit),
+        )
+        return [self._summary(row) for row in rows]
+
+    def _summary(self, row: tuple[Any, ...]) -> TraceSummary:
+        identity, trace_id, start, end, spans, errors = row
+        roots = self.rows(
+            "SELECT s.name, r.service FROM span s JOIN resource r ON r.id = s.resource_id WHERE s.trace_id = ?"
+            " ORDER BY s.parent_id IS NOT NULL, s.start_ns, s.id LIMIT 1",
+            (trace_id,),
+        )
+        services = self.rows(
+            "SELECT DISTINCT r.service FROM span s JOIN resource r ON r.id = s.resource_id WHERE s.trace_id = ? ORDER BY 1",
+            (trace_id,),
+        )
+        codes = self.rows(
+            "SELECT DISTINCT error_code FROM span WHERE trace_id = ? AND error_code IS NOT NULL ORDER BY 1", (trace_id,)
+        )
+        name, service = roots[0] if roots else ("", "")
+        return TraceSummary(
+            identity, trace_id, name, service, tuple(one for (one,) in services), start, max(0, end - start), spans, errors,
+            tuple(code for (code,) in codes),
+        )  # fmt: skip
+
+    def trace(self, trace_id: str) -> list[Span]:
+        """The spans of a trace by start; `trace_id` may be a beginning that is unique. Empty where there is none.
+
+        Raises ValueError where several traces begin so.
+        """
+        prefix = trace_id.strip().lower()
+        if not prefix or any(character not in "0123456789abcdef" for character in prefix):
+            return []
+        found = self.rows(
+            "SELECT trace_id FROM trace WHERE trace_id >= ? AND trace_id < ? LIMIT 2", (prefix, prefix + "g")
+        )
+        if len(found) > 1:
+            raise ValueError(f"several traces begin with {prefix}: give more of the id")
+        if not found:
+            return []
+        return [
+            span_of(row) for row in self.rows(f"{SELECT_SPAN} WHERE s.trace_id = ? ORDER BY s.start_ns, s.id", found[0])
+        ]
+
+    def errors(self, wanted: Filter | None = None) -> list[ErrorStats]:
+        """Errors that belong together (service, code, type, fingerprint), most frequent first; each counts once."""
+        wanted = wanted or Filter()
+        condition, values = span_conditions(wanted, "(s.error_type IS NOT NULL OR s.status = 2)")
+        return error_stats(self.rows, condition, values, wanted)
+
+    # --- Logs ------------------------------------------------------------------------------------------------------------
+
+    def logs(self, wanted: Filter | None = None) -> list[Log]:
+        """Log records, newest first; with `after_id` what arrived since, oldest first."""
+        wanted = wanted or Filter()
+        conditions, values = [], []
+        for condition, value in (
+            ("r.service = ?", wanted.service),
+            ("l.error_code = ?", wanted.code),
+            ("l.trace_id LIKE ? || '%'", wanted.trace_id.lower()),
+            ("l.time_ns >= ?", wanted.since_ns),
+            ("l.time_ns <= ?", wanted.until_ns),
+            ("l.severity_number >= ?", wanted.min_severity or (17 if wanted.errors_only else 0)),
+            ("l.id > ?", wanted.after_id),
+            ("l.logger = ?", wanted.operation),
+        ):
+            if value:
+                conditions.append(condition)
+                values.append(value)
+        if wanted.text:
+            conditions.append(
+                "(l.body LIKE ? ESCAPE '\\' OR l.attributes LIKE ? ESCAPE '\\' OR l.event_name LIKE ? ESCAPE '\\')"
+            )
+            values += [like(wanted.text)] * 3
+        equal(conditions, values, "l.attributes", wanted)
+        order = "l.id" if wanted.after_id else "l.time_ns DESC, l.id DESC"
+        return [
+            log_of(row)
+            for row in self.rows(f"{SELECT_LOG} {where(conditions)} ORDER BY {order} LIMIT ?", (*values, wanted.limit))
+        ]
+
+    def last_log_id(self) -> int:
+        """Where a follower of logs begins."""
+        return int(self.rows("SELECT coalesce(max(id), 0) FROM log")[0][0])
+
+    def last_trace_id(self) -> int:
+        """Where a follower of traces begins."""
+        return int(self.rows("SELECT coalesce(max(id), 0) FROM trace")[0][0])
+
+    # --- Metrics -----------------------------------------------------------------------------------------------------------
+
+    def metrics(self, wanted: Filter | None = None) -> list[MetricInfo]:
+        """Every metric, by name."""
+        wanted = wanted or Filter()
+        conditions, values = series_conditions(wanted)
+        rows = self.rows(
+            "SELECT e.name, e.kind, e.unit, e.description, group_concat(DISTINCT r.service), count(*),"
+            " sum((SELECT count(*) FROM point p WHERE p.series_id = e.id)),"
+            " max((SELECT max(time_ns) FROM point p WHERE p.series_id = e.id))"
+            f" FROM series e JOIN resource r ON r.id = e.resource_id {where(conditions)}"
+            " GROUP BY e.name, e.kind, e.unit ORDER BY e.name LIMIT ?",
+            (*values, wanted.limit),
+        )
+        return [
+            MetricInfo(
+                name, kind, unit, text, tuple(sorted((services or "").split(","))), series, points or 0, last or 0
+            )
+            for name, kind, unit, text, services, series, points, last in rows
+        ]
+
+    def metric(self, name: str, wanted: Filter | None = None) -> list[MetricSeries]:
+        """The series of a metric with their points, oldest first."""
+        wanted = wanted or Filter()
+        conditions, values = series_conditions(Filter(service=wanted.service, extra=wanted.extra))
+        rows = self.rows(
+            "SELECT e.id, e.name, e.unit, e.kind, r.service, r.instance, e.temporality, e.monotonic, e.attributes"
+            f" FROM series e JOIN resource r ON r.id = e.resource_id {where([*conditions, 'e.name = ?'])} ORDER BY e.id LIMIT ?",
+            (*values, name, wanted.limit),
+        )
+        return [series_of(row[1:], self._points(row[0], wanted)) for row in rows]
+
+    def _points(self, series_id: int, wanted: Filter) -> tuple[MetricPoint, ...]:
+        rows = self.rows(
+            "SELECT time_ns, value, count, sum, bounds, buckets, exemplars FROM point WHERE series_id = ? AND time_ns >= ?"
+            " AND time_ns <= ? ORDER BY time_ns DESC, id DESC LIMIT ?",
+            (series_id, wanted.since_ns, wanted.until_ns or 2**63 - 1, MAX_POINTS),
+        )
+        return tuple(point_of(row) for row in reversed(rows))
+
+
+def percentile(ordered: Sequence[int], percent: float) -> int:
+    """The exact percentile of ordered values, by nearest rank."""
+    rank = max(1, -(-len(ordered) * percent // 100))
+    return ordered[int(rank) - 1]

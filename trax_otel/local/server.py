@@ -1,0 +1,172 @@
+"""The endpoint's process: OTLP over HTTP and gRPC, the page, one writer, one file."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from .store import Bounds, Store, default_path
+
+if TYPE_CHECKING:
+    import grpc
+    import uvicorn
+    from typing_extensions import Self
+
+HTTP_PORT: Final = 4318
+GRPC_PORT: Final = 4317
+HOST: Final = "127.0.0.1"
+LOCAL_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+
+
+class EndpointError(Exception):
+    """The endpoint cannot start; the text says why and what to do."""
+
+
+@dataclass
+class Endpoint:
+    """A running endpoint; `close()` ends it."""
+
+    host: str
+    http_port: int
+    grpc_port: int
+    path: Path
+    _server: uvicorn.Server
+    _thread: threading.Thread
+    _grpc: grpc.Server
+    _writer: Any
+
+    @property
+    def url(self) -> str:
+        """The page, and the base of OTLP over HTTP."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.http_port}"
+
+    def wait(self) -> None:
+        """Return when the endpoint has ended."""
+        self._thread.join()
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Take no more, write what waits, close the file."""
+        self._server.should_exit = True
+        self._grpc.stop(grace=min(1.0, seconds)).wait(seconds)
+        self._thread.join(seconds)
+        self._writer.close(seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def start(
+    *,
+    host: str = HOST,
+    http_port: int = HTTP_PORT,
+    grpc_port: int = GRPC_PORT,
+    path: Path | str | None = None,
+    fresh: bool = False,
+    bounds: Bounds | None = None,
+) -> Endpoint:
+    """Start the endpoint on threads of its own and return once it listens (port 0: a free one).
+
+    Raises EndpointError where an extra is missing, a port is taken, or the file cannot be used.
+    """
+    _need_extra()
+    import sqlite3
+
+    import uvicorn
+
+    from .grpc_receiver import start_grpc
+    from .writer import Writer
+
+    chosen = Path(path) if path is not None else default_path()
+    listener = _listen(host, http_port)
+    try:
+        store = Store(chosen, bounds=bounds, fresh=fresh)
+    except (OSError, sqlite3.Error) as error:
+        listener.close()
+        raise EndpointError(f"{chosen} cannot be used: {error}. Another file: --db PATH") from None
+    writer = Writer(store)
+    try:
+        grpc_server, bound_grpc = start_grpc(writer, host, grpc_port)
+    except OSError:
+        listener.close()
+        writer.close()
+        raise EndpointError(f"port {grpc_port} on {host} is in use. Another port: --grpc-port PORT") from None
+    config = uvicorn.Config(
+        _application(writer, chosen, local_only=host in LOCAL_NAMES), log_level="warning", access_log=False, lifespan="off",
+        timeout_graceful_shutdown=2, log_config=None,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.run, args=([listener],), name="trax-otel local http", daemon=True)
+    thread.start()
+    return Endpoint(host, listener.getsockname()[1], bound_grpc, chosen, server, thread, grpc_server, writer)
+
+
+def _need_extra() -> None:
+    missing = []
+    for name in ("starlette", "uvicorn", "grpc", "jinja2", "opentelemetry.proto"):
+        try:
+            __import__(name)
+        except ImportError:
+            missing.append(name)
+    if missing:
+        raise EndpointError(f"{', '.join(missing)} missing: pip install 'trax-otel[local]'")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(512)
+    except (OSError, OverflowError) as error:
+        with contextlib.suppress(UnboundLocalError):
+            listener.close()
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            raise EndpointError(f"port {port} on {host} is in use. Another port: --http-port PORT") from None
+        raise EndpointError(f"cannot listen on {host}:{port}: {error}") from None
+    return listener
+
+
+def _application(writer: Any, path: Path, *, local_only: bool) -> Any:
+    from starlette.applications import Starlette
+
+    from .http_receiver import receiver_routes
+    from .queries import Queries
+    from .web import routes
+
+    application: Any = Starlette(routes=[*receiver_routes(writer), *routes(Queries(path))])
+    return HostCheck(application) if local_only else application
+
+
+class HostCheck:
+    """Refuses requests whose Host is not this machine: a page from elsewhere must not reach it by DNS rebinding."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+            if len(hosts) != 1 or _name(hosts[0]) not in LOCAL_NAMES:
+                from starlette.responses import PlainTextResponse
+
+                refusal = PlainTextResponse("This endpoint answers to 127.0.0.1 and localhost only.\n", 421)
+                await refusal(scope, receive, send)
+                return
+        await self._application(scope, receive, send)
+
+
+def _name(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.rpartition(":")[0] if ":" in host else host
