@@ -1,8 +1,8 @@
 """Which spans and log records tell of one and the same error, so that it counts once.
 
 An error that crosses spans leaves its type and code on each, but its `exception` event only where it was recorded. So a span
-with that event counts; a failed span without one counts where nothing below it failed; a log record counts where it belongs
-to no trace, or its trace has no span that recorded an error of that type.
+with that event counts (the innermost, where a plain SDK recorded it on each); a failed span without one counts where nothing
+below it failed; a log record counts where it belongs to no trace, or to one without a failed span.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ MAX_LOOKED_AT: Final = 50_000
 _SPANS: Final = """
 SELECT r.service, r.version, s.error_code, s.error_type, s.start_ns, s.status_message, s.trace_id, s.span_id, s.attributes,
   CASE WHEN s.recorded THEN s.events ELSE '[]' END
-FROM span s JOIN resource r ON r.id = s.resource_id {where} AND (s.recorded = 1 OR NOT EXISTS (
-  SELECT 1 FROM span c WHERE c.trace_id = s.trace_id AND c.parent_id = s.span_id AND (c.status = 2 OR c.recorded = 1)))
+FROM span s JOIN resource r ON r.id = s.resource_id {where} AND NOT EXISTS (
+  SELECT 1 FROM span c WHERE c.trace_id = s.trace_id AND c.parent_id = s.span_id AND
+    CASE WHEN s.recorded THEN c.recorded = 1 AND c.error_type = s.error_type ELSE c.status = 2 OR c.recorded = 1 END)
 ORDER BY s.id DESC LIMIT ?
 """
 _LOGS: Final = """

@@ -40,8 +40,11 @@ def span_of(row: tuple[Any, ...]) -> Span:
 
 def log_of(row: tuple[Any, ...]) -> Log:
     """A log record from a row of `LOG_COLUMNS`."""
-    plain: Any = row[:11]
-    return Log(*plain, attributes=json.loads(row[11]), resource=json.loads(row[12]))
+    identity, moment, severity, number, body, logger, event, service, trace_id, span_id, code = row[:11]
+    attributes, resource = map(json.loads, row[11:])
+    return Log(
+        identity, moment, severity, number, body, logger, event, service, trace_id, span_id, code, attributes, resource
+    )
 
 
 def series_of(row: tuple[Any, ...], points: tuple[MetricPoint, ...]) -> MetricSeries:
