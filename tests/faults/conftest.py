@@ -33,8 +33,7 @@ def telemetry_for() -> Iterator[Callable[..., Telemetry]]:
         pipelines = [make(environ, resource, problems) for make in (trace_pipeline, log_pipeline, metric_pipeline)]
         assert problems == []
         telemetry = Telemetry([pipeline for pipeline in pipelines if pipeline is not None], resource)
-        for pipeline in telemetry.pipelines:
-            pipeline.start()
+        telemetry.start()
         made.append(telemetry)
         return telemetry
 

@@ -57,15 +57,13 @@ def test_the_end_keeps_the_budget_and_the_status(endpoint: OtlpEndpoint, script:
 for number in range(100):
     tracer.start_span("lost").end()
 logging.getLogger("app").info("lost")
-began = time.monotonic()
-import atexit
+print(time.monotonic())
 sys.exit(7)
 """
     )
-    began = time.monotonic()
     url = endpoint.url if where == "hanging" else "http://127.0.0.1:9"
     done = script.run(code, ENDPOINT=url, TRAX_EXIT_TIMEOUT="1.5")
-    assert time.monotonic() - began < 1.5 + 2.0  # the start of the interpreter and its imports are in it
+    assert time.monotonic() - float(done.stdout) < 1.5 + 1.0  # the interpreter's own end is in it
     assert done.returncode == 7
     lines = [line for line in done.stderr.splitlines() if "not delivered" in line]
     assert len(lines) == 1

@@ -181,8 +181,6 @@ def _start(
         undo.append(lambda: detach_otlp_handler(_OWNER))
         undo += _set_root_level(given)
     if "metrics" in installed:
-        import psutil  # noqa: F401  # now, on this thread: see `transport` on imports and forks
-
         undo.append(publish_health_metrics())
     if before is not None:
         before.close(Deadline(lifecycle.exit_budget()), silently=True)
@@ -190,6 +188,7 @@ def _start(
         made.participate(*undo)
         for tally in tallies(made.pipelines):
             tally.announce()
+        made.start()
     problems: environment.Problems = []
     set_propagators(environ, problems)
     for problem in problems:

@@ -71,6 +71,7 @@ class Pipeline:
         """Begin to export what is not started by its first item."""
         for outlet in self.outlets:
             if isinstance(outlet, PeriodicReader):
+                outlet.warm_up()
                 outlet.start()
 
     def retire(self) -> None:

@@ -47,7 +47,22 @@ class PeriodicReader(MetricReader):
         self._requests: list[FlushMark] = []
         self._lost = 0
         self._collected = False
+        self._warming = False
+        self._in_hand = 0
         self._thread: threading.Thread | None = None
+
+    def warm_up(self) -> None:
+        """Collect once on the calling thread, and throw it away, so that what callbacks import is imported.
+
+        A fork while the collecting thread imports would leave the child with a module that can never be imported.
+        """
+        self._warming = True
+        try:
+            self.collect()
+        except Exception as error:
+            self.tally.last_failure = f"collection of metrics: {type(error).__name__}: {error}"
+        finally:
+            self._warming = False
 
     def start(self) -> None:
         """Begin to collect; the provider must know this reader by now."""
@@ -111,8 +126,6 @@ class PeriodicReader(MetricReader):
         self.begin_close(deadline)
         self.finish_close(deadline)
 
-    _in_hand = 0
-
     def _work(self) -> None:
         while not self._closed:
             clock.current().tick(self._interval, self._wake)
@@ -142,6 +155,8 @@ class PeriodicReader(MetricReader):
         return True
 
     def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:
+        if self._warming:
+            return
         items = metric_items(metrics_data)
         self._in_hand = sum(len(item.metric.data.data_points) for item in items)
         if items:

@@ -46,12 +46,17 @@ class Telemetry:
         of `before`, an earlier set-up of ours, are taken over.
         """
         earlier = {pipeline.signal: pipeline.provider for pipeline in before.pipelines} if before is not None else {}
-        for pipeline in list(self.pipelines):
-            if pipeline.place.install(pipeline.provider, pipeline.retire, earlier.get(pipeline.signal)):
-                pipeline.start()
-            else:
-                self.pipelines.remove(pipeline)
+        self.pipelines = [
+            pipeline
+            for pipeline in self.pipelines
+            if pipeline.place.install(pipeline.provider, pipeline.retire, earlier.get(pipeline.signal))
+        ]
         return self.signals
+
+    def start(self) -> None:
+        """Begin to export what is not started by its first item."""
+        for pipeline in self.pipelines:
+            pipeline.start()
 
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver all that is queued, all signals at a time; True only if all of it was accepted in time.
