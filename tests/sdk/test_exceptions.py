@@ -43,7 +43,7 @@ def by_name(captured: CapturedProviders) -> dict[str, Any]:
 def test_an_exception_is_classified_on_every_span_and_recorded_on_the_innermost(
     captured: CapturedProviders, tracer: trace.Tracer
 ) -> None:
-    with pytest.raises(ConnectionRefusedError):  # noqa: SIM117
+    with pytest.raises(ConnectionRefusedError):  # noqa: PT012, SIM117
         with tracer.start_as_current_span("outer"), tracer.start_as_current_span("middle"):
             with tracer.start_as_current_span("inner"):
                 raise ConnectionRefusedError("no")

@@ -88,6 +88,8 @@ class Place:
         if self.taken() is provider:
             setattr(self._module, self._name, None)
             setattr(self._module, self._once, Once())
+            if self._module is metrics_api:
+                metrics_api._PROXY_METER_PROVIDER._real_meter_provider = None
 
 
 def _renew_signals() -> None:
