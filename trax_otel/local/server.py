@@ -46,9 +46,10 @@ class Endpoint:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.http_port}"
 
-    def wait(self) -> None:
-        """Return when the endpoint has ended."""
-        self._thread.join()
+    @property
+    def running(self) -> bool:
+        """Whether it still listens."""
+        return self._thread.is_alive()
 
     def close(self, seconds: float = 5.0) -> None:
         """Take no more, write what waits, close the file."""

@@ -1,0 +1,245 @@
+"""The views in a terminal: tables, and a trace as a tree.
+
+What telemetry says is data: control characters are shown as symbols and rich's markup is never read from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from .. import semconv
+from .formats import badges, clean, duration, moment, shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .model import (
+        ErrorStats,
+        Event,
+        Log,
+        MetricInfo,
+        MetricSeries,
+        OperationStats,
+        ServiceStats,
+        Span,
+        TraceSummary,
+    )
+
+_SEVERITY_STYLES: Final = {
+    "WARN": "yellow",
+    "WARNING": "yellow",
+    "ERROR": "red",
+    "FATAL": "bold red",
+    "CRITICAL": "bold red",
+}
+STACK_LINES: Final = 12
+"""Lines of a stack trace that the tree shows, the innermost."""
+
+
+def text(value: object, style: str = "") -> Text:
+    """Telemetry's text: cleaned, never read as markup."""
+    return Text(clean(str(value)), style=style)
+
+
+def _table(title: str, *columns: tuple[str, str]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for name, justify in columns:
+        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    return table
+
+
+def print_services(console: Console, stats: Sequence[ServiceStats]) -> None:
+    """What each service has sent."""
+    table = _table("Services", ("service", ""), ("version", ""), ("processes", "right"), ("spans", "right"),
+                   ("failed", "right"), ("logs", "right"), ("metrics", "right"), ("last seen", ""))  # fmt: skip
+    for entry in stats:
+        table.add_row(
+            text(entry.service), text(entry.version or "–"), str(entry.instances), str(entry.spans), _failed(entry.errors),
+            str(entry.logs), str(entry.metrics), moment(entry.last_ns),
+        )  # fmt: skip
+    console.print(table)
+
+
+def print_operations(console: Console, stats: Sequence[OperationStats]) -> None:
+    """Count, errors and percentiles of each operation."""
+    table = _table("Operations", ("service", ""), ("operation", ""), ("kind", ""), ("count", "right"), ("errors", "right"),
+                   ("p50", "right"), ("p95", "right"), ("p99", "right"))  # fmt: skip
+    for entry in stats:
+        table.add_row(
+            text(entry.service), text(entry.operation), entry.kind, str(entry.count), _failed(entry.errors),
+            duration(entry.p50_ns), duration(entry.p95_ns), duration(entry.p99_ns),
+        )  # fmt: skip
+    console.print(table)
+
+
+def print_errors(console: Console, stats: Sequence[ErrorStats]) -> None:
+    """Errors by code, type and fingerprint."""
+    table = _table("Errors by code", ("code", ""), ("type", ""), ("message", ""), ("count", "right"), ("retryable", ""),
+                   ("service", ""), ("fingerprint", ""), ("trace", ""))  # fmt: skip
+    for entry in stats:
+        retryable = "–" if entry.retryable is None else "yes" if entry.retryable else "no"
+        table.add_row(
+            text(entry.code or "–", "bold red"), text(entry.type), text(_short(entry.message, 60)), str(entry.count), retryable,
+            text(entry.service), text(entry.fingerprint[:8] or "–", "dim"), text((entry.example_trace_id or "–")[:8], "cyan"),
+        )  # fmt: skip
+    console.print(table)
+
+
+def print_traces(console: Console, traces: Sequence[TraceSummary]) -> None:
+    """Traces, one a line."""
+    table = _table("Traces", ("trace", ""), ("began", ""), ("root", ""), ("services", ""), ("duration", "right"),
+                   ("spans", "right"), ("failed", "right"), ("codes", ""))  # fmt: skip
+    for entry in traces:
+        table.add_row(
+            text(entry.trace_id[:16], "cyan"), moment(entry.start_ns), text(entry.root), text(", ".join(entry.services)),
+            duration(entry.duration_ns), str(entry.spans), _failed(entry.errors), text(", ".join(entry.error_codes), "red"),
+        )  # fmt: skip
+    console.print(table)
+
+
+def print_logs(console: Console, logs: Iterable[Log]) -> None:
+    """Log records, one a line, oldest first."""
+    for log in logs:
+        console.print(_log_line(log, clock=True), soft_wrap=True)
+
+
+def print_metrics(console: Console, metrics: Sequence[MetricInfo]) -> None:
+    """What metrics there are."""
+    table = _table("Metrics", ("metric", ""), ("kind", ""), ("unit", ""), ("services", ""), ("series", "right"),
+                   ("points", "right"), ("meaning", ""))  # fmt: skip
+    for entry in metrics:
+        table.add_row(
+            text(entry.name), entry.kind, text(entry.unit), text(", ".join(entry.services)), str(entry.series),
+            str(entry.points), text(entry.description, "dim"),
+        )  # fmt: skip
+    console.print(table)
+
+
+def print_series(console: Console, series: Sequence[MetricSeries]) -> None:
+    """The latest point of each series of one metric."""
+    table = _table(clean(series[0].name), ("service", ""), ("attributes", ""), ("latest", "right"), ("count", "right"),
+                   ("sum", "right"), ("at", ""))  # fmt: skip
+    for entry in series:
+        point = entry.points[-1] if entry.points else None
+        table.add_row(
+            text(entry.service), text(_pairs(entry.attributes)),
+            "–" if point is None or point.value is None else f"{point.value:g} {clean(entry.unit)}",
+            "–" if point is None or point.count is None else str(point.count),
+            "–" if point is None or point.sum is None else f"{point.sum:g}",
+            "–" if point is None else moment(point.time_ns),
+        )  # fmt: skip
+    console.print(table)
+
+
+# --- One trace -----------------------------------------------------------------------------------------------------------
+
+
+def print_trace(console: Console, spans: Sequence[Span], logs: Sequence[Log] = (), *, details: bool = False) -> None:
+    """A trace as a tree: offsets, durations, events, links, errors and log lines in place; `details`: attributes too."""
+    start = min(span.start_ns for span in spans)
+    end = max(span.end_ns for span in spans)
+    head = Text.assemble(
+        ("trace ", "bold"), (spans[0].trace_id, "cyan"), f"  {moment(start)}  ", (duration(end - start), "bold"),
+        f"  {len(spans)} span{'' if len(spans) == 1 else 's'}",
+    )  # fmt: skip
+    tree = Tree(head, guide_style="dim")
+    known = {span.span_id for span in spans}
+    children: dict[str | None, list[Span]] = {}
+    for span in spans:
+        parent = span.parent_id if span.parent_id in known and span.parent_id != span.span_id else None
+        children.setdefault(parent, []).append(span)
+    by_span: dict[str | None, list[Log]] = {}
+    for log in sorted(logs, key=lambda entry: entry.time_ns):
+        by_span.setdefault(log.span_id if log.span_id in known else None, []).append(log)
+    for log in by_span.get(None, []):
+        tree.add(_log_line(log, start))
+    waiting: list[tuple[Tree, Span]] = [(tree, span) for span in reversed(children.get(None, []))]
+    while waiting:  # not recursive: a trace may be deeper than Python's stack
+        above, span = waiting.pop()
+        branch = above.add(_span_line(span, start))
+        _add_details(branch, span, start, by_span.get(span.span_id, []), details)
+        waiting += [(branch, child) for child in reversed(children.pop(span.span_id, []))]
+    console.print(tree, soft_wrap=True)
+
+
+def _span_line(span: Span, start_ns: int) -> Text:
+    failed = span.status == "error"
+    line = Text.assemble(
+        (f"+{duration(span.start_ns - start_ns)} ", "dim"), text(span.name, "bold red" if failed else "bold"),
+        (f"  {duration(span.duration_ns)}", "cyan"), (f"  {span.kind} · ", "dim"), text(span.service, "dim"),
+    )  # fmt: skip
+    for badge in badges(span.attributes):
+        line.append(f"  [{clean(badge)}]", "yellow")
+    if failed:
+        line.append(f"  {clean(span.error_code or span.error_type or 'error')}", "red")
+    return line
+
+
+def _add_details(branch: Tree, span: Span, start_ns: int, logs: Sequence[Log], details: bool) -> None:
+    if details:
+        for key, value in sorted(span.attributes.items()):
+            branch.add(Text.assemble((f"{clean(key)} ", "dim"), text(shown(value))))
+    if span.status == "error" and span.status_message:
+        branch.add(text(_short(span.status_message, 200), "red"))
+    logged = {log.body for log in logs}
+    happened: list[tuple[int, Any]] = [(log.time_ns, _log_line(log, start_ns)) for log in logs]
+    for event in span.events:
+        if event.name == semconv.LOG_EVENT and str(event.attributes.get(semconv.LOG_MESSAGE)) in logged:
+            continue  # the log record itself is shown
+        happened.append((event.time_ns, _event(event, start_ns)))
+    for _, line in sorted(happened, key=lambda entry: entry[0]):
+        branch.add(line)
+    for link in span.links:
+        branch.add(
+            Text.assemble(("→ link ", "magenta"), (link.trace_id[:16], "cyan"), f" {clean(_pairs(link.attributes))}")
+        )
+
+
+def _event(event: Event, start_ns: int) -> Text:
+    line = Text.assemble(
+        (f"+{duration(event.time_ns - start_ns)} ", "dim"), ("● ", "magenta"), text(event.name, "magenta")
+    )
+    if event.name != semconv.EXCEPTION_EVENT:
+        return line.append(f"  {clean(_pairs(event.attributes))}", "dim")
+    kind, message = (event.attributes.get(key, "") for key in (semconv.EXCEPTION_TYPE, semconv.EXCEPTION_MESSAGE))
+    line.append(f"  {clean(str(kind))}: {clean(_short(str(message), 200))}", "red")
+    stack = str(event.attributes.get(semconv.EXCEPTION_STACKTRACE, "")).rstrip().splitlines()
+    if len(stack) > STACK_LINES:
+        stack = [f"… {len(stack) - STACK_LINES} lines", *stack[-STACK_LINES:]]
+    for stack_line in stack:
+        line.append(f"\n  {clean(stack_line)}", "dim")
+    return line
+
+
+def _log_line(log: Log, start_ns: int | None = None, *, clock: bool = False) -> Text:
+    when = moment(log.time_ns) if clock or start_ns is None else f"+{duration(log.time_ns - start_ns)}"
+    line = Text.assemble(
+        (f"{when} ", "dim"), text(f"{log.severity or '–':<5} ", _SEVERITY_STYLES.get(log.severity.upper(), "green")),
+        text(log.event_name or log.logger, "dim"), "  ", text(log.body),
+    )  # fmt: skip
+    if clock:
+        line.append(f"  {clean(log.service)}", "dim")
+        if log.trace_id:
+            line.append(f" {log.trace_id[:8]}", "cyan")
+    if log.error_code:
+        line.append(f"  {clean(log.error_code)}", "red")
+    return line
+
+
+def _pairs(attributes: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={shown(value)}" for key, value in sorted(attributes.items()))
+
+
+def _short(value: str, length: int) -> str:
+    first = value.strip().splitlines()[0] if value.strip() else ""
+    return first if len(first) <= length else f"{first[: length - 1]}…"
+
+
+def _failed(count: int) -> Text:
+    return Text(str(count), "red" if count else "dim")
