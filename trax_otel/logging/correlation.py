@@ -169,11 +169,13 @@ def _read(headers: Headers, wanted: list[str]) -> dict[str, str]:
         pairs = headers
     found: dict[str, str] = {}
     for name, value in pairs:
-        key = _latin(name).lower().replace("_", "-").removeprefix("http-")
+        key = _text(name).lower().replace("_", "-").removeprefix("http-")
         if key in wanted:
-            found.setdefault(key, _latin(value).strip())
+            found.setdefault(key, _text(value).strip())
     return found
 
 
-def _latin(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    return value if isinstance(value, str) else ""
