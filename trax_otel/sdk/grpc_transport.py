@@ -104,7 +104,7 @@ def _retry_delay(error: Any) -> float | None:
     """The delay that a RetryInfo in the trailing metadata asks for, in seconds."""
     for key, value in error.trailing_metadata() or ():
         if key == "google.rpc.retryinfo-bin":
-            from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+            from google.rpc.error_details_pb2 import RetryInfo
 
             delay = RetryInfo.FromString(value).retry_delay
             return float(delay.seconds + delay.nanos / 1e9)
