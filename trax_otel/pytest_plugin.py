@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures over `trax_otel.testing`, which is imported only when one of them is used."""
+"""Fixtures for pytest. Nothing but pytest is imported until one of them is used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def trax_telemetry() -> Iterator[CapturedTelemetry]:
-    """Everything that the test emits: spans, log records, metrics and events, with ids that count from 1."""
+    """What the test emits: spans, log records, metrics, with readable assertions."""
     from .testing import capture
 
     with capture() as telemetry:
@@ -22,7 +22,7 @@ def trax_telemetry() -> Iterator[CapturedTelemetry]:
 
 @pytest.fixture
 def trax_clock() -> Iterator[FakeClock]:
-    """A clock that only the test moves: sleeps return at once and are remembered."""
+    """A clock that moves only when told to, in force during the test."""
     from .testing import fake_clock
 
     with fake_clock() as clock:
