@@ -5,23 +5,23 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from .. import errors
-from .records import error_code, exception_of, extras, message_of, stack_text
-from .values import clean, json_value, one_line, quote, text_of
+from .records import error_code, exception_of, extras, message_of, stack_text, surroundings
+from .values import clean, ids_text, json_value, one_line, quote, text_of
 
 _FIELDS: Final = frozenset({
     "timestamp", "level", "logger", "module", "function", "line", "message",
     "correlation_id", "trace_id", "span_id", "error_code", "exception", "stack",
 })  # fmt: skip
-_MAX_SITES: Final = 8_192
+_MAX_PLACES: Final = 8_192
 _SHORT: Final = 65_536
 
 _second: tuple[int, str] = (0, "1970-01-01T00:00:00")
-_sites: dict[tuple[Any, ...], str] = {}
+_places: dict[tuple[object, ...], str] = {}
 _quoted: dict[str, str] = {}
-_last_ids: tuple[tuple[Any, Any, Any], str] = (("", "", ""), ',"correlation_id":"","trace_id":"","span_id":""')
 
 
 def timestamp(seconds: float) -> str:
@@ -49,66 +49,62 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         values = record.__dict__
-        site = (record.levelname, record.name, record.module, record.funcName, record.lineno)
-        try:
-            head = _sites[site]
-        except (KeyError, TypeError):
-            head = _site_text(site)
-        message = record.msg
-        if type(message) is not str or record.args:
-            message = message_of(record)
-        message = quote(message) if message.isascii() and len(message) < _SHORT else quote(clean(message))
-        text = f'{{"timestamp":"{timestamp(record.created)}",{head}{message}{_ids_text(values)},"error_code":'
         error = None if record.exc_info is None and record.levelno < logging.ERROR else exception_of(record)
-        if error is None and "error_code" not in values:
-            text += "null"
-        else:
-            text += json_value(error_code(record, error))
-        for key, value in extras(record):
-            text += _quoted.get(key) or _key(key, values)
-            text += (
-                quote(value) if type(value) is str and value.isascii() and len(value) < _SHORT else json_value(value)
-            )
+        code = "null"
+        if error is not None or "error_code" in values:
+            code = json_value(error_code(record, error))
+        line = json_line(
+            record.created,
+            place_text(record.levelname, record.name, record.module, record.funcName, record.lineno),
+            message_of(record),
+            _ids(values.get("correlation_id"), values.get("trace_id"), values.get("span_id")),
+            code,
+            dict(extras(record)),
+        )
         if error is not None:
-            text += f',"exception":{json_value(_exception(error, record))}'
-        elif record.exc_text or record.stack_info:
-            text += f',"stack":{json_value(stack_text(record, None))}'
-        return text + "}"
+            return f'{line[:-1]},"exception":{json_value(_exception(error, record))}}}'
+        if record.exc_text or record.stack_info:
+            return f'{line[:-1]},"stack":{json_value(stack_text(record, None))}}}'
+        return line
 
 
-def _ids_text(values: dict[str, Any]) -> str:
-    global _last_ids
-    ids = (values.get("correlation_id"), values.get("trace_id"), values.get("span_id"))
-    known, text = _last_ids
-    if ids == known:
-        return text
-    correlation_id, trace_id, span_id = (json_value(value) for value in ids)
-    text = f',"correlation_id":{correlation_id},"trace_id":{trace_id},"span_id":{span_id}'
-    if all(
-        value is None or type(value) is str for value in ids
-    ):  # 1 == True == 1.0: only texts are sure to be the same
-        _last_ids = (ids, text)
-    return text
+def json_line(created: float, place: str, message: str, ids: str, code: str, pairs: Mapping[str, Any]) -> str:
+    """The line of these parts; `place`, `ids` and `code` are JSON text already."""
+    message = quote(message) if message.isascii() and len(message) < _SHORT else quote(clean(message))
+    text = f'{{"timestamp":"{timestamp(created)}",{place}"message":{message},{ids},"error_code":{code}'
+    for key, value in pairs.items():
+        text += _quoted.get(key) or _key(key, pairs)
+        text += quote(value) if type(value) is str and value.isascii() and len(value) < _SHORT else json_value(value)
+    return text + "}"
 
 
-def _site_text(site: tuple[Any, ...]) -> str:
-    level, logger, module, function, line = (json_value(part) for part in site)
-    text = f'"level":{level},"logger":{logger},"module":{module},"function":{function},"line":{line},"message":'
-    if len(_sites) >= _MAX_SITES:
-        _sites.clear()
+def place_text(*place: object) -> str:
+    """Level, logger, module, function and line as JSON text, each with its comma."""
     try:
-        _sites[site] = text
-    except TypeError:  # a name that cannot be a key: a line all the same
-        return text
+        return _places[place]
+    except (KeyError, TypeError):
+        level, logger, module, function, line = (json_value(part) for part in place)
+    text = f'"level":{level},"logger":{logger},"module":{module},"function":{function},"line":{line},'
+    if all(type(part) in {str, int} for part in place):  # 1 == True == 1.0: only these are sure to be the same
+        if len(_places) >= _MAX_PLACES:
+            _places.clear()
+        _places[place] = text
     return text
 
 
-def _key(key: str, values: dict[str, Any]) -> str:
+def _ids(*ids: object) -> str:
+    around = surroundings()  # nearly always these are where the record was stamped a moment ago
+    if ids == (around.correlation.id, around.trace_id, around.span_id):
+        return around.text
+    return ids_text(*ids)
+
+
+def _key(key: str, pairs: Mapping[str, Any]) -> str:
     name = key
-    while name in _FIELDS or (name is not key and name in values):
+    while name in _FIELDS or (name is not key and name in pairs):
         name += "_"
     text = f",{quote(clean(name, 256))}:"
-    if name is key and len(_quoted) < _MAX_SITES:
+    if name is key and len(_quoted) < _MAX_PLACES:
         _quoted[key] = text
     return text
 

@@ -105,6 +105,16 @@ class FileHandler(ContainedHandler):
         line = f"{self._format(record)}\n"
         self.file.write(line.encode("utf-8", "backslashreplace"), record.created)
 
+    def write_line(self, line: str, created: float) -> None:
+        """Append a line that is formatted already; contained, as `handle` is."""
+        with self.lock or _no_lock:
+            try:
+                self.file.write(f"{line}\n".encode(), created)
+                if self.lost:
+                    self._recovered(created)
+            except Exception as error:
+                self._failed(error, created)
+
     def forget_losses(self) -> None:
         """In a forked child: neither losses nor the last lines are its own."""
         super().forget_losses()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from .. import lifecycle
 from . import dispatch
+from .direct import aim_at
 from .formatters import JsonFormatter, TextFormatter
 from .handlers import ConsoleHandler, ContainedHandler, FileHandler
 from .logger import TraxLogger
@@ -94,6 +95,7 @@ def install(settings: LoggingSettings) -> None:
             )
         )
         _current = installation
+        aim_at(_only_json_file(handlers))
         dispatch.add(before=_prepare)
         attach_otlp_handler(_OWNER)
         for logger in list(_given.values()):
@@ -107,6 +109,7 @@ def uninstall() -> None:
         installation, _current = _current, None
         if installation is None:
             return
+        aim_at(None)
         detach_otlp_handler(_OWNER)
         dispatch.remove(_prepare)
         installation.unregister()
@@ -139,6 +142,11 @@ def _handlers(settings: LoggingSettings) -> list[ContainedHandler]:
             )
             handlers.append(FileHandler(file, formatter))
     return handlers
+
+
+def _only_json_file(handlers: list[ContainedHandler]) -> FileHandler | None:
+    only = handlers[0] if len(handlers) == 1 else None
+    return only if isinstance(only, FileHandler) and isinstance(only.formatter, JsonFormatter) else None
 
 
 def _convert(logger: logging.Logger, installation: Installation) -> None:

@@ -8,16 +8,14 @@ Loggers got by `get_logger` are of this class while `initialize_logging` is in f
 from __future__ import annotations
 
 import logging
-import os
 import sys
-import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import clock
+from .direct import write_directly
 from .dispatch import call_handlers_contained, tell_once
 from .records import merge_extra, unformatted
+from .sites import make_record, site_of
 from .values import text_of
 
 if TYPE_CHECKING:
@@ -25,22 +23,6 @@ if TYPE_CHECKING:
 
 _LOGGING_FILE: Final = logging.info.__code__.co_filename
 _OWN_FILE: Final = __file__
-_HAS_TASK_NAME: Final = sys.version_info >= (3, 12)
-_PROBE: Final = logging.LogRecord("", 0, "", 0, "", (), None, None)
-_STARTED: Final = _PROBE.created - _PROBE.relativeCreated / 1000
-_MAX_SITES: Final = 8_192
-_new: Final = object.__new__
-
-_sites: Final[dict[tuple[str, int, int, int], Site]] = {}
-_process_id = os.getpid()
-
-
-def _renew_process_id() -> None:
-    global _process_id
-    _process_id = os.getpid()
-
-
-os.register_at_fork(after_in_child=_renew_process_id)
 
 
 class TraxLogger(logging.Logger):
@@ -58,11 +40,14 @@ class TraxLogger(logging.Logger):
     ) -> None:
         try:
             frame = _caller(stacklevel)
+            site = site_of(self.name, level, frame)
+            if not (exc_info or stack_info or self.filters) and write_directly(self, site, level, msg, args, extra):
+                return
             if args or type(msg) is not str:
                 msg, args = _checked(msg, args)
             factory = logging.getLogRecordFactory()
             if factory is logging.LogRecord:
-                record = _record(self.name, level, msg, args, frame)
+                record = make_record(site, msg, args)
             else:
                 code = frame.f_code
                 record = factory(self.name, level, code.co_filename, frame.f_lineno, msg, args, None, code.co_name)
@@ -118,63 +103,3 @@ def _stack(frame: FrameType) -> str:
     import traceback
 
     return "Stack (most recent call last):\n" + "".join(traceback.format_stack(frame)).rstrip("\n")
-
-
-class Site:
-    """A place in the source that logs through one logger on one level: what all its records share."""
-
-    __slots__ = ("code", "values")
-
-    def __init__(self, name: str, level: int, frame: FrameType) -> None:
-        self.code = frame.f_code  # kept, so that its id is nobody else's
-        path = self.code.co_filename
-        filename = Path(path).name
-        # The order is the standard library's: `records.extras` relies on a record's own attributes coming first.
-        self.values = {
-            **_PROBE.__dict__,
-            "name": name,
-            "levelname": logging.getLevelName(level),
-            "levelno": level,
-            "pathname": path,
-            "filename": filename,
-            "module": Path(filename).stem,
-            "lineno": frame.f_lineno,
-            "funcName": self.code.co_name,
-        }
-
-
-def _record(name: str, level: int, msg: object, args: Any, frame: FrameType) -> logging.LogRecord:
-    key = (name, level, id(frame.f_code), frame.f_lasti)
-    site = _sites.get(key)
-    if site is None:
-        if len(_sites) >= _MAX_SITES:
-            _sites.clear()
-        site = _sites[key] = Site(name, level, frame)
-    nanoseconds = clock.current().time_ns()
-    values = site.values.copy()
-    values["msg"] = msg
-    values["args"] = args
-    values["created"] = created = nanoseconds / 1e9
-    values["msecs"] = float(nanoseconds // 1_000_000 % 1000)
-    values["relativeCreated"] = (created - _STARTED) * 1000
-    values["thread"] = threading.get_ident()
-    values["threadName"] = threading.current_thread().name
-    values["process"] = _process_id
-    if "multiprocessing" in sys.modules:
-        values["processName"] = sys.modules["multiprocessing"].current_process().name
-    if _HAS_TASK_NAME:
-        values["taskName"] = _task_name()
-    record = _new(logging.LogRecord)
-    record.__dict__ = values
-    return record
-
-
-def _task_name() -> str | None:
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return None
-    try:
-        task = asyncio.current_task()
-    except Exception:  # no loop runs in this thread
-        return None
-    return None if task is None else task.get_name()

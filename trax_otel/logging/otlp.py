@@ -94,7 +94,7 @@ def _level_from_environment() -> int:
 def export(record: logging.LogRecord) -> None:
     """Send one record on."""
     provider = signals.logger_provider()
-    context, span, correlation, _, _ = surroundings()
+    context, span, correlation, _, _, _ = surroundings()
     as_event = record.levelno >= logging.INFO and span.is_recording()
     if (provider is None and not as_event) or record.levelno < _level or _busy.now or _is_feedback(record):
         return

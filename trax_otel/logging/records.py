@@ -16,7 +16,7 @@ from opentelemetry import trace
 
 from .. import config, errors, signals
 from . import stacktrace
-from .values import clean, text_of
+from .values import clean, ids_text, text_of
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -32,22 +32,23 @@ CONTEXT: Final = frozenset({"correlation_id", "trace_id", "span_id", "error_code
 """The attributes that have a place of their own in our formats."""
 # What opentelemetry-instrumentation-logging writes on records: the same facts under other names.
 _FOREIGN_CONTEXT: Final = {"otelTraceID", "otelSpanID", "otelTraceSampled", "otelServiceName"}
-_NOT_EXTRA: Final = STANDARD | CONTEXT | _FOREIGN_CONTEXT
+_MAX_EXTRAS: Final = 256
+NOT_EXTRA: Final = STANDARD | CONTEXT | _FOREIGN_CONTEXT
+"""The names that are no extras."""
 
 
 class Surroundings(NamedTuple):
-    """What the OTel Context says of the code that logs; ids are None where there is no valid span."""
+    """What the OTel Context says of the code that logs; ids are None where there is no valid span, `text` is them as JSON."""
 
     context: Context | None
     span: Span
     correlation: Correlation
     trace_id: str | None
     span_id: str | None
+    text: str
 
 
-_MAX_EXTRAS: Final = 256
-
-_last = Surroundings(None, trace.INVALID_SPAN, signals.Correlation(), None, None)
+_last = Surroundings(None, trace.INVALID_SPAN, signals.Correlation(), None, None, "")
 
 
 def surroundings() -> Surroundings:
@@ -58,15 +59,12 @@ def surroundings() -> Surroundings:
     if last.context is context:
         return last
     span = trace.get_current_span(context)
+    correlation = signals.current_correlation(context)
     ids = span.get_span_context()
-    if ids.is_valid:
-        last = Surroundings(
-            context, span, signals.current_correlation(context), f"{ids.trace_id:032x}", f"{ids.span_id:016x}"
-        )
-    else:
-        last = Surroundings(context, span, signals.current_correlation(context), None, None)
-    _last = last
-    return last
+    trace_id, span_id = (f"{ids.trace_id:032x}", f"{ids.span_id:016x}") if ids.is_valid else (None, None)
+    text = ids_text(correlation.id, trace_id, span_id)
+    _last = Surroundings(context, span, correlation, trace_id, span_id, text)
+    return _last
 
 
 def stamp(record: logging.LogRecord) -> None:
@@ -74,7 +72,7 @@ def stamp(record: logging.LogRecord) -> None:
     values = record.__dict__
     if "trace_id" in values and "span_id" in values:
         return
-    _, _, correlation, trace_id, span_id = surroundings()
+    _, _, correlation, trace_id, span_id, _ = surroundings()
     if "correlation_id" not in values:
         values["correlation_id"] = correlation.id
     if "trace_id" not in values:
@@ -86,16 +84,16 @@ def stamp(record: logging.LogRecord) -> None:
             values.setdefault(f"{key}_" if key in STANDARD else key, value)
 
 
-def extras(record: logging.LogRecord) -> list[tuple[Any, Any]]:
-    """The record's extras and bound fields, without what has a place of its own. A name is a text, but for sabotage."""
+def extras(record: logging.LogRecord) -> list[tuple[str, Any]]:
+    """The record's extras and bound fields, without what has a place of its own."""
     values = record.__dict__
     keys = list(values)
     if type(record) is logging.LogRecord:
         del keys[:_STANDARD_COUNT]  # its own attributes come first, always
     found = []
     for key in keys:
-        if key not in _NOT_EXTRA:
-            found.append((key, values[key]))  # noqa: PERF401 - a comprehension costs a call
+        if key not in NOT_EXTRA:  # no comprehension: that would be one more call on every line
+            found.append((key if type(key) is str else text_of(key, 256), values[key]))  # noqa: PERF401
     return found[:_MAX_EXTRAS]
 
 

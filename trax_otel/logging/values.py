@@ -84,6 +84,11 @@ def json_value(value: Any) -> str:
         return quote(f"<{kind.__name__}: {type(failure).__name__}>")
 
 
+def ids_text(correlation_id: object, trace_id: object, span_id: object) -> str:
+    """Correlation id, trace id and span id as JSON text."""
+    return f'"correlation_id":{json_value(correlation_id)},"trace_id":{json_value(trace_id)},"span_id":{json_value(span_id)}'
+
+
 def plain(value: object) -> Any:
     """The value as a tree of dict, list, str, int, float, bool and None that `json` can write; never cyclic, bounded."""
     return _plain(value, MAX_DEPTH, [_MAX_NODES], set())
