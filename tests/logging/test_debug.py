@@ -102,6 +102,27 @@ def test_all_is_as_before_afterwards(log: Path) -> None:
     assert not is_debug()
 
 
+@pytest.mark.parametrize("debug_first", [True, False])
+def test_it_may_be_switched_before_and_after_logging_is_set_up(tmp_path: Path, debug_first: bool) -> None:
+    script = f"""
+import logging
+from trax_otel.logging import *
+steps = [lambda: initialize_logging(LoggingConfig(log_dir={str(tmp_path)!r})), enable_debug]
+for step in reversed(steps) if {debug_first} else steps:
+    step()
+get_logger("app").debug("seen")
+shutdown_logging()
+get_logger("app").debug("seen without files")
+disable_debug()
+get_logger("app").debug("unseen")
+print(logging.getLogger().handlers, logging.getLogger().level, logging.getLogger("trax_otel").level)
+"""
+    done = run(script)
+    assert done.stdout == "[] 30 0\n"
+    assert re.findall("app: (.*)", done.stderr) == ["seen", "seen without files"]
+    assert (tmp_path / "trax.log").read_text().count("seen") == 1
+
+
 def test_allocations_that_the_application_traces_stay_traced() -> None:
     tracemalloc.start()
     try:

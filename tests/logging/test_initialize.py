@@ -176,6 +176,20 @@ get_logger("app").info("lower")
     assert messages(tmp_path) == ["hello", "lower"]
 
 
+def test_beside_richs_handler_nothing_is_read_twice(tmp_path: Path) -> None:
+    script = """
+import logging
+from rich.logging import RichHandler
+from trax_otel.logging import *
+logging.basicConfig(handlers=[RichHandler()])
+initialize_logging(LoggingConfig(log_dir="."))
+get_logger("app").warning("hello")
+"""
+    done = run(script, tmp_path)
+    assert (done.stdout + done.stderr).count("hello") == 1
+    assert messages(tmp_path) == ["hello"]
+
+
 def test_beside_django_each_record_is_read_once(tmp_path: Path) -> None:
     """With Django's own default logging and a LOGGING setting that replaces the root's handlers."""
     script = """

@@ -160,11 +160,11 @@ def correlation_id_from_headers(headers: Headers) -> str | None:
     return None
 
 
-def _read(headers: Headers, wanted: list[str]) -> dict[str, str]:
+def _read(headers: Any, wanted: list[str]) -> dict[str, str]:
     if isinstance(headers, Mapping):
         inner = headers.get("headers")
         asgi_scope = "type" in headers and inner is not None and not isinstance(inner, (str, bytes))
-        pairs: Any = inner if asgi_scope else headers.items()
+        pairs = inner if asgi_scope else headers.items()
     else:
         pairs = headers
     found: dict[str, str] = {}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,8 +22,9 @@ OWN_LOGGER: Final = __name__.partition(".")[0]
 """The parent of all loggers of this package."""
 _TOP: Final = 10
 
-_lock = threading.Lock()
-_undo: Final[list[Callable[[], None]]] = []
+_lock = threading.RLock()
+_undo: Final[list[Callable[[], None]]] = []  # of levels and console
+_stop_tracing: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,43 @@ def enable_debug(*, trace_allocations: bool = False) -> None:
     with _lock:
         if not _undo:
             config.set_debug(True)
-            _undo.append(installation.provide_console())
-            _undo.append(installation.lower_levels(logging.DEBUG, OWN_LOGGER))
+            _open_up()
         if trace_allocations:
-            _start_tracing()
+            _trace()
 
 
 def disable_debug() -> None:
     """Switch debug mode off: levels, console and tracing are as they were before."""
+    global _stop_tracing
     with _lock:
-        while _undo:
-            _undo.pop()()
+        _close_down()
+        stop, _stop_tracing = _stop_tracing, None
+        if stop is not None:
+            stop()
         config.set_debug(False if config.settings().runtime.debug else None)
+
+
+@contextmanager
+def suspended() -> Iterator[None]:
+    """Undo the levels and the console while logging is set up or back, and do them anew afterwards."""
+    with _lock:
+        was_on = bool(_undo)
+        _close_down()
+        try:
+            yield
+        finally:
+            if was_on:
+                _open_up()
+
+
+def _open_up() -> None:
+    _undo.append(installation.provide_console())
+    _undo.append(installation.lower_levels(logging.DEBUG, OWN_LOGGER))
+
+
+def _close_down() -> None:
+    while _undo:
+        _undo.pop()()
 
 
 def is_debug() -> bool:
@@ -65,12 +92,13 @@ def is_debug() -> bool:
     return config.debug()
 
 
-def _start_tracing() -> None:
+def _trace() -> None:
+    global _stop_tracing
     import tracemalloc
 
     if not tracemalloc.is_tracing():
         tracemalloc.start()
-        _undo.append(tracemalloc.stop)
+        _stop_tracing = tracemalloc.stop
 
 
 def memory_usage() -> MemoryUsage:

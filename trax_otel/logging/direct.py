@@ -40,14 +40,16 @@ def write_directly(logger: logging.Logger, site: Site, level: int, msg: object, 
         extra = {}
     elif type(extra) is not dict or not NOT_EXTRA.isdisjoint(extra):
         return False
+    message: str = msg
     if args:
         try:
             first = args[0]
-            msg %= first if len(args) == 1 and type(first) is not str and isinstance(first, Mapping) and first else args
+            named = len(args) == 1 and type(first) is not str and isinstance(first, Mapping) and first
+            message = msg % (first if named else args)
         except Exception:
             return False
     created = clock.current().time_ns() / 1e9
-    handler.write_line(json_line(created, site.text, msg, around.text, "null", extra), created)
+    handler.write_line(json_line(created, site.text, message, around.text, "null", extra), created)
     return True
 
 

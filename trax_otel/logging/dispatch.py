@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from .. import lifecycle
@@ -50,22 +51,15 @@ def _install() -> None:
     logging.Logger.callHandlers = call_handlers  # type: ignore[method-assign,assignment]
 
 
-def _is_inside(wrapper: Callable[..., object]) -> bool:
-    for _ in range(8):
-        following = getattr(wrapper, "__wrapped__", None)
-        if following is None:
-            cells = getattr(wrapper, "__closure__", None) or ()
-            following = next((c.cell_contents for c in cells if callable(_content(c))), None)
-        if following is None:
-            return False
-        if following is call_handlers:
-            return True
-        wrapper = following
-    return False
-
-
-def _content(cell: object) -> object:
-    return getattr(cell, "cell_contents", None)
+def _is_inside(wrapper: Callable[..., object], depth: int = 4) -> bool:
+    """Whether calling `wrapper` calls ours: it holds it, or holds a wrapper that does."""
+    held = [getattr(wrapper, "__wrapped__", None)]
+    for cell in getattr(wrapper, "__closure__", None) or ():
+        with suppress(ValueError):  # a cell that is empty
+            held.append(cell.cell_contents)
+    if call_handlers in held:
+        return True
+    return depth > 0 and any(_is_inside(inner, depth - 1) for inner in held if callable(inner))
 
 
 def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:

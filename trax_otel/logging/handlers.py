@@ -178,11 +178,16 @@ class ConsoleHandler(ContainedHandler):
 
 
 def is_console(handler: logging.Handler) -> bool:
-    """Whether a handler writes to the process's stderr or stdout."""
-    stream = getattr(handler, "stream", None)
-    if stream is None or not isinstance(handler, logging.StreamHandler):
+    """Whether a handler writes to the process's stderr or stdout (rich's handler keeps its stream in a console)."""
+    stream = getattr(handler, "stream", None) or getattr(getattr(handler, "console", None), "file", None)
+    if stream is None:
         return False
-    return any(stream is known for known in (sys.stderr, sys.stdout, sys.__stderr__, sys.__stdout__))
+    if any(stream is known for known in (sys.stderr, sys.stdout, sys.__stderr__, sys.__stdout__)):
+        return True
+    try:
+        return stream.fileno() in {1, 2}  # a wrapper round one of them
+    except Exception:  # no file, or a closed one
+        return False
 
 
 def wants_colour(choice: str, stream: IO[Any]) -> bool:

@@ -83,7 +83,7 @@ def install(settings: LoggingSettings) -> None:
         for handler in handlers:
             handler.setLevel(level)
             root.addHandler(handler)
-        if root.level > level or len(root.handlers) == len(handlers):
+        if root.level > level:
             root.setLevel(level)
             installation.level_set = level
         installation.unregister = lifecycle.register(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from .. import config as switches
 from . import installation
 from .config import LoggingConfig, resolve
-from .debug import enable_debug
+from .debug import enable_debug, suspended
+from .security import register_security_counts
 
 if TYPE_CHECKING:
     from ..config import LoggingSettings
@@ -25,7 +26,9 @@ def initialize_logging(config: LoggingConfig | None = None) -> LoggingSettings:
         InvalidConfigError: a setting is wrong; the message names it, its source and what is allowed. Nothing was changed.
     """
     settings = resolve(config)
-    installation.install(settings)
+    with suspended():
+        installation.install(settings)
+    register_security_counts()
     if switches.debug():
         enable_debug()
     return settings
@@ -33,4 +36,5 @@ def initialize_logging(config: LoggingConfig | None = None) -> LoggingSettings:
 
 def shutdown_logging() -> None:
     """Undo `initialize_logging`: handlers, level and loggers are as before. Without it nothing happens."""
-    installation.uninstall()
+    with suspended():
+        installation.uninstall()
