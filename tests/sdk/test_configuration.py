@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,12 +143,16 @@ def test_metric_export_has_a_switch(endpoint: OtlpEndpoint, monkeypatch: pytest.
     assert endpoint.accepted("/v1/metrics") == []
 
 
-def test_the_console_exporter_stands_beside_otlp(endpoint: OtlpEndpoint, capsys: pytest.CaptureFixture[str]) -> None:
-    handle = trax_otel.configure(endpoint=endpoint.url, metrics=False, logs=False, console=True)
-    trace.get_tracer("t").start_span("seen twice").end()
-    assert handle.flush(5)
-    assert len(endpoint.spans()) == 1
-    assert '"name": "seen twice"' in capsys.readouterr().out
+def test_the_console_exporter_stands_beside_otlp(endpoint: OtlpEndpoint) -> None:
+    code = f"""
+import trax_otel
+from opentelemetry import trace
+trax_otel.configure(endpoint={endpoint.url!r}, metrics=False, logs=False, console=True)
+trace.get_tracer("t").start_span("seen twice").end()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert '"name": "seen twice"' in done.stdout
+    assert [span.name for span in endpoint.spans()] == ["seen twice"]
 
 
 def test_signals_have_their_own_endpoints(endpoint: OtlpEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:

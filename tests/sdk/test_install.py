@@ -7,7 +7,6 @@ import logging
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger, set_logger_provider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from support.otlp_endpoint import OtlpEndpoint, wait_until
 
 import trax_otel
@@ -116,11 +115,3 @@ def test_instruments_made_before_any_provider_wake_up(endpoint: OtlpEndpoint) ->
     assert handle.flush(5)
     assert any(metric.name == "early" for _, metric in endpoint.metrics())
     assert [record.body.string_value for record in endpoint.log_records()] == ["early"]
-
-
-def test_a_reader_of_the_applications_own(endpoint: OtlpEndpoint) -> None:
-    trax_otel.configure(endpoint=endpoint.url)
-    reader = InMemoryMetricReader()
-    metrics.get_meter_provider().add_metric_reader(reader)  # type: ignore[attr-defined]
-    metrics.get_meter("t").create_counter("c").add(1)
-    assert reader.get_metrics_data() is not None

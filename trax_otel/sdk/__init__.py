@@ -10,6 +10,7 @@
 #   batch, reader   queues for spans and log records; the periodic collection of metrics
 #   delivery        cleaned, encoded, sent, tried again, split, counted
 #   encode, transport, grpc_transport, foreign, tally    the parts of delivery
+#   exporters       delivery as SDK exporter classes, for set-ups that are not ours
 #   exceptions      every recorded exception is classified; no span ends without its outcome
 #   correlate       correlation on every span
 #   memory          the same pieces for tests: telemetry kept in memory

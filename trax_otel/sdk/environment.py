@@ -23,7 +23,7 @@ Problems = list[str]
 
 HTTP_ENDPOINT: Final = "http://localhost:4318"
 GRPC_ENDPOINT: Final = "http://localhost:4317"
-_OTLP_NAMES: Final = {"otlp": None, "otlp_proto_http": "http/protobuf", "otlp_proto_grpc": "grpc"}
+_OTLP_NAMES: Final = {"otlp": None, "trax_otlp": None, "otlp_proto_http": "http/protobuf", "otlp_proto_grpc": "grpc"}
 _COMPRESSIONS: Final = get_args(Compression)
 
 

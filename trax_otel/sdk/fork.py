@@ -10,19 +10,30 @@ from __future__ import annotations
 import _thread
 import concurrent.futures.thread  # noqa: F401  # first: its own fork hook must run before ours, else a child hung
 import threading
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
 from opentelemetry.sdk.trace import TracerProvider
 
+if TYPE_CHECKING:
+    from opentelemetry._logs import Logger
+    from opentelemetry.trace import Tracer
+
 _LOCK: Final = _thread.LockType
 _RLOCK: Final = type(threading.RLock())
 
 
 class ForkingTracerProvider(TracerProvider):
-    """A tracer provider that leaves its renewal after a fork to this module."""
+    """A tracer provider that leaves its renewal after a fork to this module, and knows whom it gave tracers."""
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> Tracer:
+        """A tracer, remembered for as long as somebody has it."""
+        tracer = super().get_tracer(*args, **kwargs)
+        self.__dict__.setdefault("tracers", WeakSet()).add(tracer)
+        return tracer
 
     def _handle_fork(self) -> None:
         return
@@ -36,7 +47,13 @@ class ForkingMeterProvider(MeterProvider):
 
 
 class ForkingLoggerProvider(LoggerProvider):
-    """A logger provider that leaves its renewal after a fork to this module."""
+    """A logger provider that leaves its renewal after a fork to this module, and knows whom it gave loggers."""
+
+    def get_logger(self, *args: Any, **kwargs: Any) -> Logger:
+        """A logger, remembered for as long as somebody has it."""
+        logger = super().get_logger(*args, **kwargs)
+        self.__dict__.setdefault("loggers", WeakSet()).add(logger)
+        return logger
 
     def _handle_fork(self) -> None:
         return

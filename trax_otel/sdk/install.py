@@ -103,7 +103,8 @@ def _renew_signals() -> None:
 
 
 def _lead_tracers(ours: TracerProvider, theirs: Any) -> None:
-    for scope, tracer in list(getattr(ours, "_tracers", {}).items()):
+    for tracer in list(getattr(ours, "tracers", ())):
+        scope = tracer._instrumentation_scope
         other = theirs.get_tracer(scope.name, scope.version, scope.schema_url)
         tracer.start_span = other.start_span
         tracer.start_as_current_span = other.start_as_current_span
@@ -142,8 +143,8 @@ _SYNCHRONOUS: Final = {
 
 
 def _lead_loggers(ours: LoggerProvider, theirs: Any) -> None:
-    for logger_of_ours in list(getattr(ours, "_active_loggers", ())):
-        scope = logger_of_ours.instrumentation_scope
+    for logger_of_ours in list(getattr(ours, "loggers", ())):
+        scope = logger_of_ours._instrumentation_scope
         logger_of_ours.emit = theirs.get_logger(scope.name, scope.version, scope.schema_url).emit
 
 

@@ -57,6 +57,10 @@ class SpanMemory(SpanProcessor):
         """Keep the span."""
         self._spans.append(span)
 
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Nothing waits here."""
+        return True
+
     def spans(self) -> tuple[ReadableSpan, ...]:
         """The spans that have ended."""
         return tuple(self._spans)
@@ -146,10 +150,9 @@ def capture_providers(resource_attributes: Mapping[str, str] | None = None) -> C
         resource=resource,
         shutdown_on_exit=False,
         id_generator=SequentialIds(),
-        meter_provider=meter_provider,
     )
     tracer_provider.add_span_processor(CorrelationProcessor())
     tracer_provider.add_span_processor(spans)
-    logger_provider = LoggerProvider(resource=resource, shutdown_on_exit=False, meter_provider=meter_provider)
+    logger_provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
     logger_provider.add_log_record_processor(records)
     return CapturedProviders(tracer_provider, meter_provider, logger_provider, spans, records, reader)

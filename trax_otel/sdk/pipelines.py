@@ -25,7 +25,6 @@ from .tally import Tally
 from .transport import sender_for
 
 if TYPE_CHECKING:
-    from .delivery import Delivers
     from .environment import Environment, Problems, Signal
     from .resource import ProcessResource
 
@@ -115,9 +114,8 @@ def log_pipeline(environ: Environment, resource: ProcessResource, problems: Prob
     deliveries = _deliveries(environ, "logs", problems)
     if not deliveries:
         return None
-    provider = fork.ForkingLoggerProvider(
-        resource=resource, shutdown_on_exit=False, log_record_limits=_limits(LogRecordLimits, problems)
-    )
+    provider = fork.ForkingLoggerProvider(resource=resource, shutdown_on_exit=False)
+    provider._log_record_limits = _limits(LogRecordLimits, problems)  # no argument of older SDKs
     pipeline = Pipeline("logs", provider)
     for delivery in deliveries:
         queue: BatchQueue[Any] = BatchQueue(delivery, batching(environ, "logs", problems))
@@ -165,7 +163,7 @@ def _deliveries(environ: Environment, signal: Signal, problems: Problems) -> lis
     found: list[Any] = []
     for name in exporter_names(environ, signal):
         try:
-            found.append(_otlp(environ, signal, problems, name) if is_otlp(name) else _foreign(signal, name))
+            found.append(otlp_delivery(environ, signal, problems, name) if is_otlp(name) else _foreign(signal, name))
         except LookupError:
             problems.append(
                 f"OTEL_{signal.upper()}_EXPORTER={name!r}: must be otlp, console, none or an exporter that is installed"
@@ -177,7 +175,8 @@ def _deliveries(environ: Environment, signal: Signal, problems: Problems) -> lis
     return found
 
 
-def _otlp(environ: Environment, signal: Signal, problems: Problems, name: str) -> Delivers[Any]:
+def otlp_delivery(environ: Environment, signal: Signal, problems: Problems, name: str = "otlp") -> OtlpDelivery[Any]:
+    """Delivery of one signal to where the environment says. Raises ImportError where gRPC is asked for and missing."""
     target = endpoint(environ, signal, problems, name)
     return OtlpDelivery(_CODECS[signal], sender_for(target), Tally(signal), target.address, target.timeout)
 
