@@ -75,7 +75,7 @@ class TraxError(Exception):
         self.error_code = error_code or self.default_code
         self.original_error = original_error
         self.context: dict[str, Any] = dict(context or {})
-        self.retry_after = retry_after if retry_after is not None else getattr(original_error, "retry_after", None)
+        self.retry_after = retry_after if retry_after is not None else _wait_of(original_error)
         self._retryable = retryable
         self._severity = severity
         self.timestamp_ns = clock.current().time_ns()
@@ -155,6 +155,15 @@ class TraxError(Exception):
         state = {key: value for key, value in self.__dict__.items() if not key.startswith(MARKS)}
         copied = _rebuild(type(self), self.args, state)
         return copied.with_traceback(self.__traceback__)
+
+
+def _wait_of(error: BaseException | None) -> float | None:
+    """The wait that an original error carries."""
+    try:
+        wait = getattr(error, "retry_after", None)
+    except Exception:  # a foreign exception whose attributes raise
+        return None
+    return float(wait) if isinstance(wait, (int, float)) else None
 
 
 def _rebuild(kind: type[TraxError], args: tuple[object, ...], state: dict[str, Any]) -> TraxError:

@@ -256,6 +256,7 @@ _BOTOCORE: Final[dict[str, Rule]] = {
     "ReadTimeoutError": always(TimeoutError, True),
     "SSLError": always(ConnectionError, False),
     "HTTPClientError": always(ConnectionError, True),
+    "ConnectionError": always(ConnectionError, True),
     "NoCredentialsError": lambda _: MISSING_CREDENTIALS,
     "PartialCredentialsError": lambda _: MISSING_CREDENTIALS,
     "CredentialRetrievalError": lambda _: MISSING_CREDENTIALS,
