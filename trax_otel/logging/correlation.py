@@ -164,7 +164,7 @@ def _read(headers: Any, wanted: list[str]) -> dict[str, str]:
     if isinstance(headers, Mapping):
         inner = headers.get("headers")
         asgi_scope = "type" in headers and inner is not None and not isinstance(inner, (str, bytes))
-        pairs = inner if asgi_scope else headers.items()
+        pairs: Any = inner if asgi_scope else headers.items()
     else:
         pairs = headers
     found: dict[str, str] = {}

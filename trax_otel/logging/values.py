@@ -157,7 +157,7 @@ def attribute(value: Any) -> Any:
         kinds = set(map(type, value))
         if kinds == {str}:
             return [clean(item, 1024) for item in value]
-        if kinds in ({bool}, {float}):
+        if kinds in ({bool}, {float}) or (kinds == {int} and -(2**63) <= min(value) <= max(value) < 2**63):
             return list(value)
     if isinstance(value, (str, bytes, bytearray, Mapping, list, tuple, AbstractSet)):
         tree = plain(value)
