@@ -114,7 +114,7 @@ def test_a_deep_recursion_is_cheap() -> None:
 def test_the_attributes_are_those_of_telemetry() -> None:
     attributes = error_facts(NetworkError("x")).attributes
     assert attributes["trax.error.code"] == "TRAX-001"
-    assert attributes["error.type"] == "trax_otel.errors.base.NetworkError"
+    assert attributes["error.type"] == "trax_otel.errors.NetworkError"
     assert attributes["trax.error.retryable"] is True
     json.dumps(attributes)
 

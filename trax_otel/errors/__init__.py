@@ -1,9 +1,10 @@
 # Errors: what can go wrong, by a name that telemetry keeps.
 #
 #   codes           the registry: cause, remedy, category, retryability of every code
-#   base            the hierarchy
+#   base            what every error carries
+#   hierarchy       the tree
 #   verdict         rules that several libraries share (HTTP, gRPC, SQLSTATE)
-#   libraries       third-party exceptions by name
+#   libraries       third-party exceptions by name (http_, cloud_ and database_libraries)
 #   classification  from any exception to its meaning
 #   facts           the same in the form that telemetry needs, with the fingerprint
 #   factories       one for each category
@@ -11,7 +12,21 @@
 #   reference       docs/error-codes.md
 """Classified errors with stable codes."""
 
-from .base import (
+from .base import TraxError
+from .classification import classify_error, is_retryable_error, register_classifier
+from .codes import ErrorCode, error_code, error_codes, register_error_code
+from .factories import (
+    create_api_error,
+    create_configuration_error,
+    create_filesystem_error,
+    create_network_error,
+    create_processing_error,
+    create_recovery_error,
+    create_validation_error,
+)
+from .facts import error_facts
+from .handler import error_handler
+from .hierarchy import (
     APIError,
     AuthenticationError,
     ConfigurationError,
@@ -38,22 +53,8 @@ from .base import (
     ServiceUnavailableError,
     TimeoutError,
     TranscriptionError,
-    TraxError,
     ValidationError,
 )
-from .classification import classify_error, is_retryable_error, register_classifier
-from .codes import ErrorCode, error_code, error_codes, register_error_code
-from .factories import (
-    create_api_error,
-    create_configuration_error,
-    create_filesystem_error,
-    create_network_error,
-    create_processing_error,
-    create_recovery_error,
-    create_validation_error,
-)
-from .facts import error_facts
-from .handler import error_handler
 
 __all__ = [
     "APIError",

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Final
 
 from ..signals.stacktrace import message_of
-from .base import (
+from .base import TraxError
+from .hierarchy import (
     ConnectionError,
     CorruptedFileError,
     DiskSpaceError,
@@ -25,7 +26,6 @@ from .base import (
     PermissionError,
     ProcessingError,
     TimeoutError,
-    TraxError,
 )
 from .libraries import PASS_THROUGH, RULES
 from .verdict import Rule, Verdict

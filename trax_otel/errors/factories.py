@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from .base import (
+from .base import TraxError
+from .classification import judge
+from .hierarchy import (
     APIError,
     ConfigurationError,
     FileSystemError,
     NetworkError,
     ProcessingError,
     RecoveryError,
-    TraxError,
     ValidationError,
 )
-from .classification import judge
 
 Category = TypeVar("Category", bound=TraxError)
 

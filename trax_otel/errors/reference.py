@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from .. import semconv
-from . import base
+from . import hierarchy
+from .base import TraxError
 from .codes import CATEGORIES, ErrorCode, error_codes
 
 _HEAD: Final = """# Error codes
@@ -18,12 +19,12 @@ Every error that trax_otel records carries a code, on the span (`trax.error.code
 """
 
 
-def classes_of(code: str) -> list[type[base.TraxError]]:
+def classes_of(code: str) -> list[type[TraxError]]:
     """The classes that bear a code by default."""
     return [
         kind
-        for kind in vars(base).values()
-        if isinstance(kind, type) and issubclass(kind, base.TraxError) and kind.default_code == code
+        for kind in vars(hierarchy).values()
+        if isinstance(kind, type) and issubclass(kind, TraxError) and kind.default_code == code
     ]
 
 

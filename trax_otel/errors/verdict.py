@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from .. import clock
-from .base import (
+from .base import TraxError
+from .hierarchy import (
     APIError,
     AuthenticationError,
     ConfigurationError,
@@ -19,7 +20,6 @@ from .base import (
     RateLimitError,
     ServiceUnavailableError,
     TimeoutError,
-    TraxError,
     ValidationError,
 )
 

@@ -1,0 +1,158 @@
+"""What the exceptions of HTTP clients mean: requests, httpx, urllib3, urllib, aiohttp."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from .hierarchy import (
+    APIError,
+    ConnectionError,
+    DNSResolutionError,
+    FormatError,
+    InvalidInputError,
+    ServiceUnavailableError,
+    TimeoutError,
+)
+from .verdict import Rule, Verdict, always, http, repeatable
+
+
+def _request(error: Any) -> Any:
+    try:
+        return error.request
+    except Exception:  # httpx raises where none was set
+        return None
+
+
+def _sent(kind: Any) -> Rule:
+    """The request may have been carried out: to repeat it is safe only where it is idempotent."""
+
+    def rule(error: Any) -> Verdict:
+        request = _request(error)
+        return Verdict(kind, repeatable(getattr(request, "method", None), getattr(request, "headers", None)))
+
+    return rule
+
+
+def _response(error: Any) -> Verdict | None:
+    response, request = getattr(error, "response", None), _request(error)
+    if response is None:
+        return None
+    request = request or getattr(response, "request", None)
+    return http(
+        getattr(response, "status_code", None), getattr(response, "headers", None),
+        getattr(request, "method", None), getattr(request, "headers", None),
+    )  # fmt: skip
+
+
+def connection_failed(error: Any) -> Verdict:
+    """A connection that failed: the reason underneath tells whether the name, the certificate or the peer is at fault."""
+    names = {type(inner).__name__ for inner in _underneath(error)}
+    if names & {"NameResolutionError", "gaierror", "ClientConnectorDNSError"}:
+        return Verdict(DNSResolutionError, any(_temporary(inner) for inner in _underneath(error)))
+    if names & {"SSLCertVerificationError", "CertificateError"}:
+        return Verdict(ConnectionError, False)
+    if names & {"ConnectTimeoutError", "ConnectTimeout"}:
+        return Verdict(TimeoutError, True)
+    if names & {"NewConnectionError", "ConnectionRefusedError", "ConnectError", "ClientConnectorError"}:
+        return Verdict(ConnectionError, True)  # before anything was sent
+    return _sent(ConnectionError)(error) or Verdict(ConnectionError, True)
+
+
+def _underneath(error: Any) -> list[Any]:
+    """The exception and what it wraps, by `reason`, arguments, cause and context."""
+    found: list[Any] = []
+    waiting = [error]
+    while waiting and len(found) < 16:
+        current = waiting.pop(0)
+        if not isinstance(current, BaseException) or any(current is seen for seen in found):
+            continue
+        found.append(current)
+        waiting += [getattr(current, "reason", None), *current.args, current.__cause__, current.__context__]
+    return found
+
+
+def _temporary(error: BaseException) -> bool:
+    import socket
+
+    return isinstance(error, socket.gaierror) and error.errno in {socket.EAI_AGAIN, getattr(socket, "EAI_SYSTEM", None)}
+
+
+def _status_of_aiohttp(error: Any) -> Verdict:
+    info = getattr(error, "request_info", None)
+    return http(
+        error.status, getattr(error, "headers", None), getattr(info, "method", None), getattr(info, "headers", None)
+    )
+
+
+def urllib_failed(error: Any) -> Verdict | None:
+    if hasattr(error, "code"):
+        return http(error.code, getattr(error, "headers", None))
+    return _reason(error)
+
+
+def _reason(error: Any) -> Verdict | None:
+    from .classification import judge
+
+    reason = getattr(error, "reason", None)
+    return judge(reason) if isinstance(reason, BaseException) else Verdict(ConnectionError, True)
+
+
+REQUESTS: Final[dict[str, Rule]] = {
+    "ConnectTimeout": always(TimeoutError, True),
+    "ReadTimeout": _sent(TimeoutError),
+    "Timeout": _sent(TimeoutError),
+    "SSLError": always(ConnectionError, False),
+    "ConnectionError": connection_failed,
+    "ChunkedEncodingError": _sent(ConnectionError),
+    "ContentDecodingError": always(FormatError),
+    "JSONDecodeError": always(FormatError),
+    "TooManyRedirects": always(APIError, False),
+    "RetryError": always(ServiceUnavailableError, True),
+    "InvalidURL": always(InvalidInputError),
+    "MissingSchema": always(InvalidInputError),
+    "InvalidSchema": always(InvalidInputError),
+    "InvalidHeader": always(InvalidInputError),
+    "HTTPError": _response,
+    "RequestException": lambda error: _response(error) or Verdict(APIError, False),
+}
+HTTPX: Final[dict[str, Rule]] = {
+    "ConnectTimeout": always(TimeoutError, True),
+    "PoolTimeout": always(TimeoutError, True),
+    "TimeoutException": _sent(TimeoutError),
+    "ConnectError": connection_failed,
+    "ProxyError": always(ConnectionError, True),
+    "UnsupportedProtocol": always(InvalidInputError),
+    "LocalProtocolError": always(InvalidInputError),
+    "TransportError": _sent(ConnectionError),
+    "DecodingError": always(FormatError),
+    "TooManyRedirects": always(APIError, False),
+    "HTTPStatusError": _response,
+    "InvalidURL": always(InvalidInputError),
+    "HTTPError": always(APIError, False),
+}
+URLLIB3: Final[dict[str, Rule]] = {
+    "MaxRetryError": _reason,
+    "NameResolutionError": connection_failed,
+    "NewConnectionError": always(ConnectionError, True),
+    "ConnectTimeoutError": always(TimeoutError, True),
+    "TimeoutError": always(TimeoutError, True),
+    "SSLError": always(ConnectionError, False),
+    "ProxyError": always(ConnectionError, True),
+    "ProtocolError": always(ConnectionError, True),
+    "DecodeError": always(FormatError),
+    "ResponseError": always(ServiceUnavailableError, True),
+    "LocationValueError": always(InvalidInputError),
+    "HTTPError": always(APIError, False),
+}
+AIOHTTP: Final[dict[str, Rule]] = {
+    "ClientResponseError": _status_of_aiohttp,
+    "ServerTimeoutError": always(TimeoutError, True),
+    "ClientConnectorDNSError": connection_failed,
+    "ClientSSLError": always(ConnectionError, False),
+    "ClientConnectorCertificateError": always(ConnectionError, False),
+    "ClientConnectorError": connection_failed,
+    "InvalidURL": always(InvalidInputError),
+    "ClientPayloadError": always(ConnectionError, True),
+    "ClientConnectionError": always(ConnectionError, True),
+    "ClientError": always(APIError, False),
+}
