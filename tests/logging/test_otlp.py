@@ -193,6 +193,25 @@ def test_hostile_records_are_sent_sanitised_and_bounded(
         str(value).encode()
 
 
+@pytest.mark.parametrize("created", [float("nan"), -5.0, 1e300])
+def test_a_record_whose_own_attributes_are_poisoned_is_sent_too(captured: Any, created: float) -> None:
+    logger = logging.Logger("poison\ud800")
+    record = logger.makeRecord("poison\ud800", 30, "\udfff.py", 1, "x", (), None, "f\ud800", {"": 1})
+    record.created = created
+    record.levelname = "\ud800"
+    logger.addHandler(logging.NullHandler())
+    logger.handle(record)
+    (log,) = captured.logs
+    assert 0 < log.log_record.timestamp < 2**63
+    for text in (
+        log.instrumentation_scope.name,
+        log.log_record.severity_text,
+        *map(str, log.log_record.attributes.values()),
+    ):
+        text.encode()
+    assert "" not in log.log_record.attributes
+
+
 def test_each_owner_detaches_for_itself(captured: Any) -> None:
     attach_otlp_handler("second")
     detach_otlp_handler()

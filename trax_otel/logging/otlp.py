@@ -24,9 +24,9 @@ from .values import MAX_ATTRIBUTE_TEXT, attribute, clean, text_of
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger, LoggerProvider
-    from opentelemetry.trace import Span
+    from opentelemetry.context import Context
 
-    from ..signals import Correlation, ErrorFacts
+    from ..signals import Correlation
 
 LEVEL_VARIABLE: Final = "OTEL_PYTHON_LOG_HANDLER_LEVEL"
 """The standard variable for the lowest level that is exported."""
@@ -40,6 +40,7 @@ _SEVERITY_TEXTS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
 _owners: Final[set[str]] = set()
 _level = logging.NOTSET
+_MAX_NAMES: Final = 4_096
 _silent_names: Final[dict[str, bool]] = {}
 _loggers: tuple[LoggerProvider | None, dict[str, Logger]] = (None, {})
 _unseen: tuple[str, ...] = ()
@@ -95,29 +96,31 @@ def export(record: logging.LogRecord) -> None:
     """Send one record on."""
     provider = signals.logger_provider()
     context, span, correlation, _, _, _ = surroundings()
-    as_event = record.levelno >= logging.INFO and span.is_recording()
-    if (provider is None and not as_event) or record.levelno < _level or _busy.now or _is_feedback(record):
+    level = record.levelno
+    as_event = level >= logging.INFO and span.is_recording()
+    if (provider is None and not as_event) or level < _level or _busy.now or _is_feedback(record.name, context):
         return
     _busy.now = True  # what the SDK logs about this very record, on this thread, goes to the other handlers only
     try:
         error = exception_of(record)
-        facts = None if error is None else errors.error_facts(error)
         message = message_of(record)
-        stamp = int(record.created * 1e9)
-        attributes = _attributes(record, correlation, facts)
+        stamp = _nanoseconds(record.created)
+        attributes = _attributes(record, correlation, error)
         if provider is not None:
-            described = attributes if error is None else {**attributes, **_exception_attributes(error, record)}
             _logger(provider, record.name).emit(
                 timestamp=stamp,
                 observed_timestamp=clock.current().time_ns(),
                 context=context,
-                severity_number=severity_number(record.levelno),
-                severity_text=_SEVERITY_TEXTS.get(record.levelname, record.levelname),
+                severity_number=_SEVERITIES.get(level) or severity_number(level),
+                severity_text=_SEVERITY_TEXTS.get(record.levelname) or text_of(record.levelname, 64),
                 body=clean(message, MAX_BODY),
-                attributes=described,
+                attributes={**attributes, **_place(record), **_exception_attributes(error)},
             )
         if as_event:
-            _add_event(span, record, message, attributes, stamp)
+            attributes[semconv.LOG_SEVERITY] = text_of(record.levelname, 64)
+            attributes[semconv.LOG_MESSAGE] = clean(message, MAX_ATTRIBUTE_TEXT)
+            attributes[semconv.LOGGER_NAME] = text_of(record.name, 256)
+            signals.log_event(span, attributes, stamp)
     finally:
         _busy.now = False
 
@@ -126,28 +129,36 @@ def severity_number(level: int) -> SeverityNumber:
     """OpenTelemetry's severity of a level: 10 is DEBUG, 12 DEBUG3, 5 TRACE, 60 FATAL4."""
     if level < logging.DEBUG:
         return SeverityNumber.TRACE
-    tens, rest = divmod(min(level, 53), 10)
+    tens, rest = divmod(min(int(level), 53), 10)
     return SeverityNumber(tens * 4 + 1 + min(rest, 3))
 
 
-def _is_feedback(record: logging.LogRecord) -> bool:
-    name = record.name
+_SEVERITIES: Final = {level: severity_number(level) for level in range(10, 60, 10)}
+
+
+def _nanoseconds(seconds: float) -> int:
+    try:
+        stamp = int(seconds * 1e9)
+    except (ValueError, OverflowError, TypeError):
+        stamp = -1
+    return stamp if 0 <= stamp < 2**63 else clock.current().time_ns()
+
+
+def _is_feedback(name: str, context: Context | None) -> bool:
     silent = _silent_names.get(name)
     if silent is None:
         silent = any(name == prefix or name.startswith(f"{prefix}.") for prefix in _SILENT)
-        if len(_silent_names) < 4096:
+        if len(_silent_names) < _MAX_NAMES:
             _silent_names[name] = silent
-    return silent or exporting() or _on_foreign_export_thread()
-
-
-def _on_foreign_export_thread() -> bool:
+    if silent or exporting():
+        return True
     # The SDK's own export threads carry OpenTelemetry's suppression mark; an application's thread that does is its own.
-    return bool(
-        otel_context.get_value(otel_context._SUPPRESS_INSTRUMENTATION_KEY)
-    ) and threading.current_thread().name.startswith("Otel")
+    suppressed = context is not None and context.get(otel_context._SUPPRESS_INSTRUMENTATION_KEY)
+    return bool(suppressed) and threading.current_thread().name.startswith("Otel")
 
 
 def _logger(provider: LoggerProvider, name: str) -> Logger:
+    # The convention has it that the scope of a log record is its logger's name.
     global _loggers
     known, loggers = _loggers
     if known is not provider:
@@ -155,48 +166,46 @@ def _logger(provider: LoggerProvider, name: str) -> Logger:
         _loggers = (provider, loggers)
     logger = loggers.get(name)
     if logger is None:
-        logger = loggers[name] = provider.get_logger(name)
+        logger = provider.get_logger(text_of(name, 256))
+        if len(loggers) < _MAX_NAMES:
+            loggers[name] = logger
     return logger
 
 
-def _attributes(record: logging.LogRecord, correlation: Correlation, facts: ErrorFacts | None) -> dict[str, Any]:
-    attributes: dict[str, Any] = {
-        semconv.CODE_FILE_PATH: record.pathname,
-        semconv.CODE_FUNCTION_NAME: record.funcName or "",
-        semconv.CODE_LINE_NUMBER: record.lineno,
-    }
+def _attributes(record: logging.LogRecord, correlation: Correlation, error: BaseException | None) -> dict[str, Any]:
+    attributes: dict[str, Any] = {}
     for key, value in islice(correlation.attributes.items(), MAX_EXTRAS):
-        attributes[clean(key, 256)] = attribute(value)
+        attributes[clean(key, 256) or "_"] = attribute(value)
     for key, value in extras(record)[:MAX_EXTRAS]:
-        attributes[clean(key, 256)] = attribute(value)
+        attributes[clean(key, 256) or "_"] = attribute(value)
     values = record.__dict__
     given = values.get("correlation_id")
     if given is not None:
         attributes[semconv.CORRELATION_ID] = attribute(given)
-    if facts is not None:
-        attributes.update(facts.attributes)
+    if error is not None:
+        attributes.update(errors.error_facts(error).attributes)
     code = values.get("error_code")
     if code is not None:
         attributes[semconv.ERROR_CODE] = text_of(code, 128)
     return attributes
 
 
-def _exception_attributes(error: BaseException, record: logging.LogRecord) -> dict[str, str]:
+def _place(record: logging.LogRecord) -> dict[str, Any]:
+    return {
+        semconv.CODE_FILE_PATH: text_of(record.pathname, 1024),
+        semconv.CODE_FUNCTION_NAME: text_of(record.funcName or "", 256),
+        semconv.CODE_LINE_NUMBER: record.lineno if type(record.lineno) is int else 0,
+    }
+
+
+def _exception_attributes(error: BaseException | None) -> dict[str, str]:
+    if error is None:
+        return {}
     return {
         semconv.EXCEPTION_TYPE: errors.error_facts(error).type,
         semconv.EXCEPTION_MESSAGE: text_of(error, MAX_ATTRIBUTE_TEXT),
         semconv.EXCEPTION_STACKTRACE: clean(signals.format_exception(error), MAX_BODY),
     }
-
-
-def _add_event(span: Span, record: logging.LogRecord, message: str, attributes: dict[str, Any], stamp: int) -> None:
-    event = {
-        **attributes,
-        semconv.LOG_SEVERITY: record.levelname,
-        semconv.LOG_MESSAGE: clean(message, MAX_ATTRIBUTE_TEXT),
-        semconv.LOGGER_NAME: record.name,
-    }
-    signals.log_event(span, event, stamp)
 
 
 # --- Beside other logging instrumentations -----------------------------------------------------------------------------------
