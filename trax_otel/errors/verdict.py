@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -101,6 +100,8 @@ def retry_after(value: Any) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
+        import email.utils  # 18 modules, for the rare header that is a date
+
         try:
             seconds = email.utils.parsedate_to_datetime(text).timestamp() - clock.current().time_ns() / 1e9
         except (ValueError, TypeError, IndexError, OverflowError):
