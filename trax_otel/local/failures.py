@@ -24,7 +24,7 @@ _SPANS: Final = """
 SELECT r.service, r.version, s.error_code, s.error_type, s.start_ns, s.status_message, s.trace_id, s.span_id, s.attributes,
   CASE WHEN s.recorded THEN s.events ELSE '[]' END
 FROM span s JOIN resource r ON r.id = s.resource_id {where} AND NOT EXISTS (
-  SELECT 1 FROM span c WHERE c.trace_id = s.trace_id AND c.parent_id = s.span_id AND
+  SELECT 1 FROM span c WHERE c.trace_id = s.trace_id AND c.parent_id = s.span_id AND (c.recorded = 1 OR c.status = 2) AND
     CASE WHEN s.recorded THEN c.recorded = 1 AND c.error_type = s.error_type ELSE c.status = 2 OR c.recorded = 1 END)
 ORDER BY s.id DESC LIMIT ?
 """

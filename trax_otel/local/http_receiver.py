@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_BODY: Final = 64 * 1024 * 1024
 """Bytes of a request after decompression."""
+MAX_MEMBERS: Final = 64
+"""Of a gzip body, which may be several put together; each costs a copy of the rest."""
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 RESPONSES: Final[dict[Signal, Any]] = {
@@ -85,7 +87,7 @@ def _decode(signal: Signal, content_type: str, body: bytes) -> Batch:
 def partial_success(signal: Signal, batch: Batch) -> Any:
     """The response message: what was refused of the request, if anything."""
     response = RESPONSES[signal]()
-    if batch.rejected:
+    if batch.reason:
         setattr(response.partial_success, REJECTED[signal], batch.rejected)
         response.partial_success.error_message = batch.reason[:1000]
     return response
@@ -98,6 +100,9 @@ async def _body(request: Request) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "", "gzip", "deflate"):
         raise _FailureError(415, _INVALID, f"Content-Encoding must be gzip, deflate or identity, not {encoding!r}")
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > MAX_BODY:
+        raise _too_large()
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
@@ -111,16 +116,21 @@ async def _body(request: Request) -> bytes:
 
 def _inflate(body: bytes) -> bytes:
     """Decompress with a bound, so that a small body cannot become a huge one."""
-    decompressor = zlib.decompressobj(wbits=47)  # gzip or zlib, by its header
-    try:
-        plain = decompressor.decompress(body, MAX_BODY + 1)
-    except zlib.error as error:
-        raise _FailureError(400, _INVALID, f"the body is not gzip: {error}") from None
-    if len(plain) > MAX_BODY:
-        raise _too_large()
-    if not decompressor.eof:
-        raise _FailureError(400, _INVALID, "the gzip body is cut off")
-    return plain
+    plain = bytearray()
+    for _ in range(MAX_MEMBERS):
+        decompressor = zlib.decompressobj(wbits=47)  # gzip or zlib, by its header
+        try:
+            plain += decompressor.decompress(body, MAX_BODY + 1 - len(plain))
+        except zlib.error as error:
+            raise _FailureError(400, _INVALID, f"the body cannot be decompressed: {error}") from None
+        if len(plain) > MAX_BODY:
+            raise _too_large()
+        if not decompressor.eof:
+            raise _FailureError(400, _INVALID, "the compressed body is cut off")
+        body = decompressor.unused_data
+        if not body:
+            return bytes(plain)
+    raise _FailureError(400, _INVALID, f"a gzip body may have {MAX_MEMBERS} members, not more")
 
 
 def _too_large() -> _FailureError:

@@ -53,6 +53,11 @@ class Span:
     events: tuple[Event, ...]
     links: tuple[Link, ...]
     resource: Attributes
+    scope_version: str = ""
+    trace_state: str = ""
+    dropped_attributes: int = 0
+    dropped_events: int = 0
+    dropped_links: int = 0
 
     @property
     def duration_ns(self) -> int:
@@ -168,7 +173,11 @@ class MetricPoint:
     sum: float | None = None
     bounds: tuple[float, ...] = ()
     bucket_counts: tuple[int, ...] = ()
+    """Of a summary its quantiles stand in `bounds`, their values in `bucket_counts`."""
     exemplar_trace_ids: tuple[str, ...] = ()
+    start_ns: int = 0
+    minimum: float | None = None
+    maximum: float | None = None
 
 
 @dataclass(frozen=True)

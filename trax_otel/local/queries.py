@@ -24,7 +24,7 @@ from .model import (
     TraceSummary,
 )
 from .records import SELECT_LOG, SELECT_SPAN, kind_name, log_of, point_of, series_of, span_of
-from .store import connect, default_path
+from .schema import connect, default_path
 
 MAX_POINTS: Final = 5_000
 """Points of one series that a view gets, the newest."""
@@ -197,6 +197,11 @@ class Queries:
             span_of(row) for row in self.rows(f"{SELECT_SPAN} WHERE s.trace_id = ? ORDER BY s.start_ns, s.id", found[0])
         ]
 
+    def span(self, trace_id: str, span_id: str) -> Span | None:
+        """One span, by its full ids."""
+        rows = self.rows(f"{SELECT_SPAN} WHERE s.trace_id = ? AND s.span_id = ?", (trace_id, span_id))
+        return span_of(rows[0]) if rows else None
+
     def errors(self, wanted: Filter | None = None) -> list[ErrorStats]:
         """Errors that belong together (service, code, type, fingerprint), most frequent first; each counts once."""
         wanted = wanted or Filter()
@@ -276,8 +281,8 @@ class Queries:
 
     def _points(self, series_id: int, wanted: Filter) -> tuple[MetricPoint, ...]:
         rows = self.rows(
-            "SELECT time_ns, value, count, sum, bounds, buckets, exemplars FROM point WHERE series_id = ? AND time_ns >= ?"
-            " AND time_ns <= ? ORDER BY time_ns DESC, id DESC LIMIT ?",
+            "SELECT time_ns, value, count, sum, bounds, buckets, exemplars, start_ns, minimum, maximum FROM point"
+            " WHERE series_id = ? AND time_ns >= ? AND time_ns <= ? ORDER BY time_ns DESC, id DESC LIMIT ?",
             (series_id, wanted.since_ns, wanted.until_ns or 2**63 - 1, MAX_POINTS),
         )
         return tuple(point_of(row) for row in reversed(rows))

@@ -11,8 +11,8 @@ KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "cons
 STATUSES: Final = ("unset", "ok", "error")
 SELECT_SPAN: Final = (
     "SELECT s.trace_id, s.span_id, s.parent_id, s.name, s.kind, r.service, s.scope, s.start_ns, s.end_ns, s.status,"
-    " s.status_message, s.error_type, s.error_code, s.attributes, s.events, s.links, r.attributes"
-    " FROM span s JOIN resource r ON r.id = s.resource_id"
+    " s.status_message, s.error_type, s.error_code, s.attributes, s.events, s.links, r.attributes,"
+    " s.more FROM span s JOIN resource r ON r.id = s.resource_id"
 )
 SELECT_LOG: Final = (
     "SELECT l.id, l.time_ns, l.severity, l.severity_number, l.body, l.logger, l.event_name, r.service, l.trace_id, l.span_id,"
@@ -26,20 +26,21 @@ def kind_name(number: int) -> str:
 
 
 def span_of(row: tuple[Any, ...]) -> Span:
-    """A span from a row of `SPAN_COLUMNS`."""
+    """A span from a row of `SELECT_SPAN`."""
     trace_id, span_id, parent_id, name, kind, service, scope, start, end, status, message, error_type, error_code = row[
         :13
     ]
-    attributes, events, links, resource = map(json.loads, row[13:])
+    attributes, events, links, resource = map(json.loads, row[13:17])
+    more = json.loads(row[17]) if row[17] else ()
     return Span(
         trace_id, span_id, parent_id, name, kind_name(kind), service, scope, start, end,
         STATUSES[status] if 0 <= status < len(STATUSES) else STATUSES[0], message, error_type, error_code, attributes,
-        tuple(Event(*event) for event in events), tuple(Link(*link) for link in links), resource,
+        tuple(Event(*event) for event in events), tuple(Link(*link) for link in links), resource, *more,
     )  # fmt: skip
 
 
 def log_of(row: tuple[Any, ...]) -> Log:
-    """A log record from a row of `LOG_COLUMNS`."""
+    """A log record from a row of `SELECT_LOG`."""
     identity, moment, severity, number, body, logger, event, service, trace_id, span_id, code = row[:11]
     attributes, resource = map(json.loads, row[11:])
     return Log(
@@ -56,7 +57,7 @@ def series_of(row: tuple[Any, ...], points: tuple[MetricPoint, ...]) -> MetricSe
 
 
 def point_of(row: tuple[Any, ...]) -> MetricPoint:
-    """A data point from (time, value, count, sum, bounds, buckets, exemplars)."""
+    """A data point from (time, value, count, sum, bounds, buckets, exemplars, start, minimum, maximum)."""
     moment, value, count, total = row[:4]
-    bounds, buckets, exemplars = (tuple(json.loads(text)) for text in row[4:])
-    return MetricPoint(moment, value, count, total, bounds, buckets, exemplars)
+    bounds, buckets, exemplars = (tuple(json.loads(text)) for text in row[4:7])
+    return MetricPoint(moment, value, count, total, bounds, buckets, exemplars, *row[7:])

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .store import Bounds, Store, default_path
+from .eviction import Bounds
+from .schema import default_path
+from .store import Store
 
 if TYPE_CHECKING:
     import grpc
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 HTTP_PORT: Final = 4318
 GRPC_PORT: Final = 4317
 HOST: Final = "127.0.0.1"
-LOCAL_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+LOCAL_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 class EndpointError(Exception):
@@ -43,8 +45,7 @@ class Endpoint:
     @property
     def url(self) -> str:
         """The page, and the base of OTLP over HTTP."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.http_port}"
+        return f"http://{_bracketed(self.host)}:{self.http_port}"
 
     @property
     def running(self) -> bool:
@@ -101,7 +102,7 @@ def start(
         writer.close()
         raise EndpointError(f"port {grpc_port} on {host} is in use. Another port: --grpc-port PORT") from None
     config = uvicorn.Config(
-        _application(writer, chosen, local_only=host in LOCAL_NAMES), log_level="warning", access_log=False, lifespan="off",
+        _application(writer, chosen, local_only=_name(_bracketed(host)) in LOCAL_NAMES), log_level="warning", access_log=False, lifespan="off",
         timeout_graceful_shutdown=2, log_config=None,
     )  # fmt: skip
     server = uvicorn.Server(config)
@@ -168,6 +169,11 @@ class HostCheck:
 
 
 def _name(host: str) -> str:
+    host = host.lower()
     if host.startswith("["):
         return host.partition("]")[0] + "]"
-    return host.rpartition(":")[0] if ":" in host else host
+    return host.partition(":")[0].rstrip(".")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,18 +1,71 @@
 """Saving the neighbours: taking an OTLP request apart by hand when the parser refuses it whole.
 
-One string that is no UTF-8, or one value nested too deep, makes the protobuf parser refuse a request. All three requests
-have the same shape on the wire (resource: field 1; its scopes: field 2; their items: field 2), so the items can be parsed
-one by one and those that fail left out.
+One string that is no UTF-8, one value nested too deep or one item that is cut off makes the protobuf parser refuse a request.
+Here the request is walked along its descriptors: bad text is replaced, what is too deep is left out, and an item that still
+does not parse goes alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
+
+MAX_DEPTH: Final = 90
+"""Messages inside messages; the parser itself ends at 100."""
+_VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 
 
 class MalformedError(ValueError):
     """Not even the wire format holds."""
+
+
+def repair(request: Descriptor, data: bytes, items: frozenset[str], optional: frozenset[str]) -> tuple[bytes, int]:
+    """The request without what cannot be parsed, and how many items that cost.
+
+    `items` are the full names of the messages that are counted and may go one by one, `optional` of those whose loss costs
+    no item. Raises MalformedError where the frame around them does not hold.
+    """
+    return _Repair(items, optional).message(request, memoryview(data), 0)
+
+
+class _Repair:
+    def __init__(self, items: frozenset[str], optional: frozenset[str]) -> None:
+        self._items, self._optional = items, optional
+
+    def message(self, kind: Descriptor, data: memoryview, depth: int) -> tuple[bytes, int]:
+        kept: list[bytes] = []
+        lost = 0
+        fields = kind.fields_by_number
+        for number, wire_type, whole, payload in _fields(data):
+            field = fields.get(number)
+            if field is None or wire_type != _DELIMITED:
+                kept.append(bytes(whole))
+            elif field.message_type is not None:
+                inner, refused = self._inner(field.message_type, payload, depth + 1)
+                lost += refused
+                if inner is not None:
+                    kept.append(_delimited(number, inner))
+            elif field.type == FieldDescriptor.TYPE_STRING:
+                kept.append(_delimited(number, str(payload, "utf-8", "replace").encode("utf-8")))
+            else:
+                kept.append(bytes(whole))
+        return b"".join(kept), lost
+
+    def _inner(self, kind: Descriptor, payload: memoryview, depth: int) -> tuple[bytes | None, int]:
+        if depth > MAX_DEPTH:
+            return None, 0
+        is_item = kind.full_name in self._items
+        if not is_item and kind.full_name not in self._optional:
+            return self.message(kind, payload, depth)
+        try:
+            inner, _ = self.message(kind, payload, depth)
+            GetMessageClass(kind).FromString(inner)
+        except Exception:  # the parser's own exception differs between its implementations
+            return None, int(is_item)
+        return inner, 0
 
 
 def _fields(data: memoryview) -> Iterator[tuple[int, int, memoryview, memoryview]]:
@@ -24,12 +77,12 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int, memoryview, memoryview
         number, wire_type = key >> 3, key & 7
         if number == 0:
             raise MalformedError("field number 0")
-        if wire_type == 0:
-            payload_start = position
+        payload_start = position
+        if wire_type == _VARINT:
             _, position = _varint(data, position)
-        elif wire_type in (1, 5):
-            payload_start, position = position, position + (8 if wire_type == 1 else 4)
-        elif wire_type == 2:
+        elif wire_type in (_FIXED64, _FIXED32):
+            position += 8 if wire_type == _FIXED64 else 4
+        elif wire_type == _DELIMITED:
             length, payload_start = _varint(data, position)
             position = payload_start + length
         else:
@@ -52,53 +105,13 @@ def _varint(data: memoryview, position: int) -> tuple[int, int]:
         shift += 7
 
 
-def _length_delimited(number: int, payload: bytes) -> bytes:
-    head, length = bytes([number << 3 | 2]), len(payload)
-    while length > 0x7F:
-        head += bytes([length & 0x7F | 0x80])
-        length >>= 7
-    return head + bytes([length]) + payload
+def _delimited(number: int, payload: bytes) -> bytes:
+    return _encoded(number << 3 | _DELIMITED) + _encoded(len(payload)) + payload
 
 
-def _parses(kind: Any, payload: memoryview) -> bool:
-    try:
-        kind.FromString(bytes(payload))
-    except Exception:  # the parser's own exception differs between its implementations
-        return False
-    return True
-
-
-def salvage(data: bytes, item: Any, scope: Any, resource: Any) -> tuple[bytes, int]:
-    """The request without what cannot be parsed, and how many items that were. Raises MalformedError."""
-    kept, lost = b"", 0
-    for number, wire_type, _, payload in _fields(memoryview(data)):
-        if number == 1 and wire_type == 2:
-            inner, refused = _salvage_resource(payload, item, scope, resource)
-            kept += _length_delimited(1, inner)
-            lost += refused
-    return kept, lost
-
-
-def _salvage_resource(data: memoryview, item: Any, scope: Any, resource: Any) -> tuple[bytes, int]:
-    kept, lost = b"", 0
-    for number, wire_type, whole, payload in _fields(data):
-        if number == 1 and wire_type == 2:
-            kept += bytes(whole) if _parses(resource, payload) else b""
-        elif number == 2 and wire_type == 2:
-            inner, refused = _salvage_scope(payload, item, scope)
-            kept += _length_delimited(2, inner)
-            lost += refused
-    return kept, lost
-
-
-def _salvage_scope(data: memoryview, item: Any, scope: Any) -> tuple[bytes, int]:
-    kept, lost = [], 0
-    for number, wire_type, whole, payload in _fields(data):
-        if number == 1 and wire_type == 2:
-            kept.append(bytes(whole) if _parses(scope, payload) else b"")
-        elif number == 2 and wire_type == 2:
-            if _parses(item, payload):
-                kept.append(bytes(whole))
-            else:
-                lost += 1
-    return b"".join(kept), lost
+def _encoded(value: int) -> bytes:
+    head = b""
+    while value > 0x7F:
+        head += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return head + bytes([value])
