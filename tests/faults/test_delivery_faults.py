@@ -248,3 +248,17 @@ def test_a_connection_closed_between_two_batches_is_replaced(endpoint: OtlpEndpo
     make_spans(telemetry, 1)
     assert telemetry.flush(5)
     assert len({r.client_port for r in endpoint.requests}) == 2
+
+
+def test_a_proxy_of_the_environment_is_used(
+    endpoint: OtlpEndpoint, telemetry_for: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", endpoint.url.replace("http://", "http://user:word@"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    telemetry = telemetry_for("http://collector.example:4318", OTEL_METRICS_EXPORTER="none")
+    make_spans(telemetry, 1)
+    assert telemetry.flush(5)
+    [request] = endpoint.requests
+    assert request.path == "http://collector.example:4318/v1/traces"
+    assert request.headers["proxy-authorization"].startswith("Basic ")

@@ -184,12 +184,34 @@ def test_propagators_take_effect_when_they_are_set_late(monkeypatch: pytest.Monk
         propagate.set_global_textmap(before)
 
 
-def test_a_declarative_file_without_its_package_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("OTEL_CONFIG_FILE", str(tmp_path / "otel.yaml"))
+def test_a_declarative_file_without_its_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_CONFIG_FILE", "otel.yaml")
+    monkeypatch.setitem(sys.modules, "opentelemetry.configuration", None)
     with pytest.raises(InvalidConfigError, match="opentelemetry-configuration"):
         trax_otel.configure()
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
     assert type(get_logger_provider()).__name__ == "ProxyLoggerProvider"
+
+
+def test_a_declarative_file_sets_everything_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint: OtlpEndpoint
+) -> None:
+    file = tmp_path / "otel.yaml"
+    file.write_text(
+        """
+file_format: "1.0"
+resource: {attributes: [{name: service.name, value: declared}]}
+tracer_provider: {processors: [{batch: {exporter: {trax_otlp: {}}}}]}
+"""
+    )
+    monkeypatch.setenv("OTEL_CONFIG_FILE", str(file))
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.url)
+    handle = trax_otel.configure(service_name="not taken")
+    assert handle.signals == ()
+    trace.get_tracer("t").start_span("declared\ud800").end()
+    trace.get_tracer_provider().shutdown()  # type: ignore[attr-defined]
+    assert [span.name for span in endpoint.spans()] == ["declared\\ud800"]
+    assert endpoint.resources()[0]["service.name"] == "declared"
 
 
 def test_limits_that_cannot_be_read_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

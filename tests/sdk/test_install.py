@@ -115,3 +115,17 @@ def test_instruments_made_before_any_provider_wake_up(endpoint: OtlpEndpoint) ->
     assert handle.flush(5)
     assert any(metric.name == "early" for _, metric in endpoint.metrics())
     assert [record.body.string_value for record in endpoint.log_records()] == ["early"]
+
+
+def test_a_span_that_is_open_when_providers_change_still_arrives(
+    endpoint: OtlpEndpoint, own: CapturedProviders
+) -> None:
+    trax_otel.configure(service_name="first", endpoint=endpoint.url)
+    first = trace.get_tracer("t").start_span("begun under the first")
+    handle = trax_otel.configure(service_name="second", endpoint=endpoint.url)
+    second = trace.get_tracer("t").start_span("begun under the second")
+    trace.set_tracer_provider(own.tracer_provider)
+    first.end()
+    second.end()
+    assert handle.shutdown()
+    assert {span.name for span in endpoint.spans()} == {"begun under the first", "begun under the second"}

@@ -74,6 +74,11 @@ class BatchQueue(Generic[Item]):
         if waiting + 1 >= self._settings.max_batch and not self._wake.is_set():
             self._wake.set()
 
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing any more."""
+        return self._closed
+
     def flush(self, seconds: float) -> bool:
         """Deliver what is queued; True only if all of it was accepted within `seconds`."""
         return self.request_flush(seconds).wait(seconds)

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from .. import config, lifecycle
 from ..errors import InvalidConfigError
-from ..lifecycle import Deadline
 from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
 from ..metrics.health_metrics import publish_health_metrics
 from . import environment
@@ -72,7 +71,8 @@ def _configure(given: Mapping[str, Any], *, strict: bool) -> Telemetry:
             made = _build(given, environ, settings, problems)
         _complain(problems, given, strict=strict)
         lifecycle.set_exit_budget(settings.runtime.exit_timeout)
-        before, _current, _arguments = _current, made, dict(given)
+        before = None if _current is None or _current.closed else _current
+        _current, _arguments = made, dict(given)
         _start(made, before, environ, given)
         return made
 
@@ -182,8 +182,6 @@ def _start(
         undo += _set_root_level(given)
     if "metrics" in installed:
         undo.append(publish_health_metrics())
-    if before is not None:
-        before.close(Deadline(lifecycle.exit_budget()), silently=True)
     if made.signals:
         made.participate(*undo)
         for tally in tallies(made.pipelines):

@@ -36,6 +36,11 @@ class Outlet(Protocol):
 
     tally: Tally
 
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing any more."""
+        ...
+
     def request_flush(self, seconds: float) -> FlushMark:
         """Begin to deliver all that is there."""
         ...
@@ -74,9 +79,10 @@ class Pipeline:
                 outlet.start()
 
     def retire(self) -> None:
-        """The application has a provider of its own now: deliver what is there, and take nothing more."""
+        """Another provider has the place now: collect metrics a last time; spans still open may end here yet."""
         for outlet in self.outlets:
-            outlet.begin_close(Deadline(lifecycle.exit_budget()))
+            if isinstance(outlet, PeriodicReader):
+                outlet.begin_close(Deadline(lifecycle.exit_budget()))
 
     def renew_after_fork(self) -> None:
         """Make the provider, and then what exports from it, a forked child's own."""

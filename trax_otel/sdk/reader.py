@@ -43,6 +43,8 @@ class PeriodicReader(MetricReader):
     def _renew(self) -> None:
         self._wake = threading.Event()
         self._finished = threading.Event()
+        if self._closed:
+            self._finished.set()
         self._effort = Effort(self._timeout)
         self._requests: list[FlushMark] = []
         self._lost = 0
@@ -84,6 +86,11 @@ class PeriodicReader(MetricReader):
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Collect and deliver now; True only if all points were accepted in time."""
         return self.flush(max(0.0, timeout_millis / 1000))
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes nothing any more."""
+        return self._closed
 
     def flush(self, seconds: float) -> bool:
         """Collect and deliver now; True only if all points were accepted within `seconds`."""

@@ -24,6 +24,7 @@ class Telemetry:
     def __init__(self, pipelines: Sequence[Pipeline] = (), resource: ProcessResource | None = None) -> None:
         self.pipelines = list(pipelines)
         self._resource = resource
+        self._earlier: list[Pipeline] = []
         self._closed = False
         self._lock = threading.Lock()
         self._unregister: Callable[[], None] | None = None
@@ -42,8 +43,8 @@ class Telemetry:
     def install(self, before: Telemetry | None = None) -> tuple[str, ...]:
         """Put the providers in OpenTelemetry's globals; returns the signals whose place was free.
 
-        A place that the application's own provider has is left to it, and that signal's pipeline is let go. The places
-        of `before`, an earlier set-up of ours, are taken over.
+        The pipelines of `before`, an earlier set-up of ours, give up their places; what is still open may end in them.
+        A place that the application's own provider has is left to it, and that signal's pipeline is let go.
         """
         earlier = {pipeline.signal: pipeline.provider for pipeline in before.pipelines} if before is not None else {}
         self.pipelines = [
@@ -51,7 +52,18 @@ class Telemetry:
             for pipeline in self.pipelines
             if pipeline.place.install(pipeline.provider, pipeline.retire, earlier.get(pipeline.signal))
         ]
+        if before is not None:
+            before.hand_over(self)
         return self.signals
+
+    def hand_over(self, successor: Telemetry) -> None:
+        """Leave what is still to be delivered to `successor`."""
+        with self._lock:
+            self._closed = True
+        for pipeline in self.pipelines:
+            pipeline.retire()
+        successor._earlier += [*self._earlier, *self.pipelines]
+        self._undo_all()
 
     def start(self) -> None:
         """Begin to export what is not started by its first item."""
@@ -66,7 +78,7 @@ class Telemetry:
         if self._closed:
             return False
         deadline = Deadline(lifecycle.exit_budget() if timeout is None else timeout)
-        marks = [outlet.request_flush(deadline.remaining()) for outlet in self._outlets()]
+        marks = [outlet.request_flush(deadline.remaining()) for outlet in self._outlets() if not outlet.closed]
         return sum(mark.wait(deadline.remaining()) for mark in marks) == len(marks)
 
     def shutdown(self, timeout: float | None = None) -> bool:
@@ -79,11 +91,14 @@ class Telemetry:
             pipeline.place.remove(pipeline.provider)
         if self._unregister is not None:
             self._unregister()
-        while self._undo:
-            self._undo.pop()()
+        self._undo_all()
         return complete
 
-    def close(self, deadline: Deadline, *, silently: bool = False) -> bool:
+    def _undo_all(self) -> None:
+        while self._undo:
+            self._undo.pop()()
+
+    def close(self, deadline: Deadline) -> bool:
         """Deliver a last time and close, by `deadline`; True where everything arrived."""
         with self._lock:
             if self._closed:
@@ -94,8 +109,8 @@ class Telemetry:
             outlet.begin_close(deadline)
         for outlet in outlets:
             outlet.finish_close(deadline)
-        line = undelivered(tallies(self.pipelines))
-        if line is not None and not silently:
+        line = undelivered(tallies([*self._earlier, *self.pipelines]))
+        if line is not None:
             lifecycle.report(line)
         return line is None
 
@@ -118,8 +133,8 @@ class Telemetry:
             return
         if self._resource is not None:
             self._resource.renew()
-        for pipeline in self.pipelines:
+        for pipeline in [*self._earlier, *self.pipelines]:
             pipeline.renew_after_fork()
 
     def _outlets(self) -> list[Outlet]:
-        return [outlet for pipeline in self.pipelines for outlet in pipeline.outlets]
+        return [outlet for pipeline in [*self._earlier, *self.pipelines] for outlet in pipeline.outlets]

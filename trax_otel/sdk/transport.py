@@ -89,6 +89,10 @@ class HttpSender:
             **_credentials(parts.username, parts.password, "authorization"),
             **endpoint.headers,
         }
+        proxy = None if endpoint.secure else _proxy("http", parts.hostname or "")
+        if proxy is not None:  # a proxy for plain HTTP is asked for the whole URL; for TLS it is asked for a tunnel
+            self._path = endpoint.url
+            self._headers |= _credentials(proxy.username, proxy.password, "proxy-authorization")
         self._connection: http.client.HTTPConnection | None = None
         self._pid = os.getpid()
 
@@ -164,7 +168,7 @@ def _connect(endpoint: Endpoint, timeout: float) -> http.client.HTTPConnection:
         )
     else:
         connection = http.client.HTTPConnection(target, target_port, timeout=timeout)
-    if proxy is not None:
+    if proxy is not None and endpoint.secure:
         connection.set_tunnel(host, port, _credentials(proxy.username, proxy.password, "Proxy-Authorization"))
     return connection
 
