@@ -1,47 +1,27 @@
-"""How people write times, durations and sizes on the command line."""
+"""The options that the views share."""
 
 from __future__ import annotations
 
 import argparse
-import re
-import time
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from ..local.asked import attribute, duration_ns, moment_ns
 from ..local.model import Filter
 
-_UNITS: Final = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9, "h": 3_600 * 10**9,
-                 "d": 86_400 * 10**9}  # fmt: skip
+Asked = TypeVar("Asked")
 
 
-def duration_ns(written: str) -> int:
-    """`250ms`, `1.5s`, `15m`, `2h`, `7d` in nanoseconds; a bare number is seconds. Raises ArgumentTypeError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s|min|m|h|d)?", written.strip())
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{written!r} is no duration: write 250ms, 1.5s, 15m, 2h or 7d")
-    return int(float(match[1]) * _UNITS[(match[2] or "s").replace("µ", "u")])
+def option(parse: Callable[[str], Asked]) -> Callable[[str], Asked]:
+    """A parser of `asked` as a type of argparse, which shows the text of its own kind of error only."""
 
+    def parsed(written: str) -> Asked:
+        try:
+            return parse(written)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
-def moment_ns(written: str) -> int:
-    """A duration ago (`15m`), or an ISO 8601 time (this machine's zone unless it has one), as nanoseconds since the epoch."""
-    try:
-        return time.time_ns() - duration_ns(written)
-    except argparse.ArgumentTypeError:
-        pass
-    try:
-        return int(datetime.fromisoformat(written.replace("Z", "+00:00")).timestamp() * 1e9)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"{written!r} is no time: write 15m (ago) or 2026-01-31T12:00, with Z or an offset for another zone"
-        ) from None
-
-
-def attribute(written: str) -> tuple[str, str]:
-    """`key=value`. Raises ArgumentTypeError."""
-    key, equals, value = written.partition("=")
-    if not key or not equals:
-        raise argparse.ArgumentTypeError(f"{written!r} is no attribute: write key=value")
-    return key, value
+    return parsed
 
 
 def positive(written: str) -> int:
@@ -64,17 +44,19 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--service", default="", metavar="NAME", help="of this service")
     group.add_argument("--operation", default="", metavar="NAME", help="of this span name (logs: of this logger)")
     group.add_argument("--code", default="", metavar="CODE", help="with this error code, such as TRAX-001")
-    group.add_argument("--since", type=moment_ns, default=0, metavar="TIME", help="from 15m ago, or an ISO time")
     group.add_argument(
-        "--until", type=moment_ns, default=0, metavar="TIME", help="up to a time, written as for --since"
+        "--since", type=option(moment_ns), default=0, metavar="TIME", help="from 15m ago, or an ISO time"
     )
     group.add_argument(
-        "--min-duration", type=duration_ns, default=0, metavar="TIME", help="at least this long: 250ms, 2s"
+        "--until", type=option(moment_ns), default=0, metavar="TIME", help="up to a time, written as for --since"
+    )
+    group.add_argument(
+        "--min-duration", type=option(duration_ns), default=0, metavar="TIME", help="at least this long: 250ms, 2s"
     )
     group.add_argument("--text", default="", metavar="TEXT", help="with this text in a name, message or attribute")
     group.add_argument("--errors", action="store_true", help="failed ones only")
     group.add_argument(
-        "--attr", type=attribute, action="append", default=[], metavar="KEY=VALUE", help="with this attribute"
+        "--attr", type=option(attribute), action="append", default=[], metavar="KEY=VALUE", help="with this attribute"
     )
     group.add_argument("--limit", type=positive, default=50, metavar="N", help="at most so many (default: %(default)s)")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,6 +43,35 @@ def duration(nanoseconds: int) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def quantity(value: float | None, unit: str) -> str:
+    """A metric's value with its UCUM unit, as people read it: `12.3 ms`, `4.5 MiB`, `42 %`, `7 requests`."""
+    if value is None:
+        return "–"
+    name, slash, per = unit.partition("/")
+    rest = f"/{per}" if slash else ""
+    if name == "s" and not slash:
+        return duration(round(value * 1e9))
+    if name in {"ms", "us", "ns"} and not slash:
+        return duration(round(value * {"ms": 1e6, "us": 1e3, "ns": 1}[name]))
+    if name == "By":
+        return _bytes(value) + rest
+    if name == "1" and not slash:
+        return f"{value * 100:.3g} %" if 0 < abs(value) < 1 else f"{value:.6g}"
+    number = f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
+    name = "" if name == "1" else name.strip("{}").replace("_", " ")
+    return f"{number} {name}{rest}" if name else f"{number}{rest}"
+
+
+def _bytes(value: float) -> str:
+    size, prefixes = abs(value), iter(("", "Ki", "Mi", "Gi", "Ti", "Pi"))
+    prefix = next(prefixes)
+    while size >= 1_024 and prefix != "Pi":
+        size, prefix = size / 1_024, next(prefixes)
+    return (
+        f"{'-' if value < 0 else ''}{size:.0f} B" if not prefix else f"{'-' if value < 0 else ''}{size:.3g} {prefix}B"
+    )
+
+
 def moment(nanoseconds: int, *, date: bool = False) -> str:
     """The time of day here, to the millisecond; with its date where asked."""
     if nanoseconds <= 0:
@@ -53,23 +83,42 @@ def moment(nanoseconds: int, *, date: bool = False) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S}" if date else f"{when:%H:%M:%S}.{nanoseconds // 10**6 % 1000:03d}"
 
 
+def tidy(value: str) -> str:
+    """Like `clean`, with line breaks and tabs left as they are: for a page, where text runs over lines."""
+    if value.isprintable():
+        return value
+    return "\n".join(clean(line).replace("␉", "\t") for line in value.replace("\r\n", "\n").split("\n"))
+
+
 def shown(value: Any) -> str:
     """An attribute's value as text."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def badges(attributes: Mapping[str, Any]) -> list[str]:
-    """What makes a span one of a retry, a breaker or a recovery."""
+@dataclass(frozen=True)
+class Badge:
+    """A short remark on a span; `tone` is `retry`, `breaker`, `recovery` or `outcome`."""
+
+    text: str
+    tone: str
+
+
+def badges(attributes: Mapping[str, Any]) -> list[Badge]:
+    """What makes a span one of a retry, a breaker or a recovery, and an end that is neither success nor failure."""
     found = []
     if (attempt := attributes.get(semconv.RETRY_ATTEMPT)) is not None:
-        found.append(f"attempt {attempt}")
+        found.append(Badge(f"attempt {attempt}", "retry"))
     if count := attributes.get(semconv.RETRY_COUNT):
-        found.append(f"{count} repeat{'' if count == 1 else 's'}")
+        found.append(Badge(f"{count} repeat{'' if count == 1 else 's'}", "retry"))
+    if name := attributes.get(semconv.BREAKER_NAME):
+        found.append(Badge(f"breaker {name}", "breaker"))
     if state := attributes.get(semconv.BREAKER_STATE):
-        found.append(f"breaker {state}")
+        found.append(Badge(f"breaker {str(state).replace('_', ' ')}", "breaker"))
     if strategy := attributes.get(semconv.RECOVERY_STRATEGY):
-        found.append(f"recovery: {strategy}")
+        found.append(Badge(f"recovery: {strategy}", "recovery"))
+    if recovered := attributes.get(semconv.RECOVERY_OUTCOME):
+        found.append(Badge(f"recovery {recovered}", "recovery"))
     outcome = attributes.get(semconv.OUTCOME)
-    if outcome in {"cancelled", "rejected"}:
-        found.append(str(outcome))
+    if outcome in ("cancelled", "rejected"):
+        found.append(Badge(str(outcome), "outcome"))
     return found

@@ -15,13 +15,14 @@ from rich.tree import Tree
 
 from .. import semconv
 from .formats import badges, clean, duration, moment, shown
+from .model import Event
+from .tree import bounds, happenings, logs_by_span, nodes
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from .model import (
         ErrorStats,
-        Event,
         Log,
         MetricInfo,
         MetricSeries,
@@ -142,29 +143,20 @@ def print_series(console: Console, series: Sequence[MetricSeries]) -> None:
 
 def print_trace(console: Console, spans: Sequence[Span], logs: Sequence[Log] = (), *, details: bool = False) -> None:
     """A trace as a tree: offsets, durations, events, links, errors and log lines in place; `details`: attributes too."""
-    start = min(span.start_ns for span in spans)
-    end = max(span.end_ns for span in spans)
+    start, end = bounds(spans)
     head = Text.assemble(
         ("trace ", "bold"), (spans[0].trace_id, "cyan"), f"  {moment(start)}  ", (duration(end - start), "bold"),
         f"  {len(spans)} span{'' if len(spans) == 1 else 's'}",
     )  # fmt: skip
     tree = Tree(head, guide_style="dim")
-    known = {span.span_id for span in spans}
-    children: dict[str | None, list[Span]] = {}
-    for span in spans:
-        parent = span.parent_id if span.parent_id in known and span.parent_id != span.span_id else None
-        children.setdefault(parent, []).append(span)
-    by_span: dict[str | None, list[Log]] = {}
-    for log in sorted(logs, key=lambda entry: entry.time_ns):
-        by_span.setdefault(log.span_id if log.span_id in known else None, []).append(log)
+    by_span = logs_by_span(spans, logs)
     for log in by_span.get(None, []):
         tree.add(_log_line(log, start))
-    waiting: list[tuple[Tree, Span]] = [(tree, span) for span in reversed(children.get(None, []))]
-    while waiting:  # not recursive: a trace may be deeper than Python's stack
-        above, span = waiting.pop()
-        branch = above.add(_span_line(span, start))
-        _add_details(branch, span, start, by_span.get(span.span_id, []), details)
-        waiting += [(branch, child) for child in reversed(children.pop(span.span_id, []))]
+    branches = [tree]
+    for node in nodes(spans):
+        del branches[node.depth + 1 :]
+        branches.append(branches[-1].add(_span_line(node.span, start)))
+        _add_details(branches[-1], node.span, start, by_span.get(node.span.span_id, []), details)
     console.print(tree, soft_wrap=True)
 
 
@@ -175,7 +167,7 @@ def _span_line(span: Span, start_ns: int) -> Text:
         (f"  {duration(span.duration_ns)}", "cyan"), (f"  {span.kind} · ", "dim"), text(span.service, "dim"),
     )  # fmt: skip
     for badge in badges(span.attributes):
-        line.append(f"  [{clean(badge)}]", "yellow")
+        line.append(f"  [{clean(badge.text)}]", "yellow")
     if failed:
         line.append(f"  {clean(span.error_code or span.error_type or 'error')}", "red")
     return line
@@ -187,14 +179,8 @@ def _add_details(branch: Tree, span: Span, start_ns: int, logs: Sequence[Log], d
             branch.add(Text.assemble((f"{clean(key)} ", "dim"), text(shown(value))))
     if span.status == "error" and span.status_message:
         branch.add(text(_short(span.status_message, 200), "red"))
-    logged = {log.body for log in logs}
-    happened: list[tuple[int, Any]] = [(log.time_ns, _log_line(log, start_ns)) for log in logs]
-    for event in span.events:
-        if event.name == semconv.LOG_EVENT and str(event.attributes.get(semconv.LOG_MESSAGE)) in logged:
-            continue  # the log record itself is shown
-        happened.append((event.time_ns, _event(event, start_ns)))
-    for _, line in sorted(happened, key=lambda entry: entry[0]):
-        branch.add(line)
+    for entry in happenings(span, logs):
+        branch.add(_event(entry, start_ns) if isinstance(entry, Event) else _log_line(entry, start_ns))
     for link in span.links:
         branch.add(
             Text.assemble(("→ link ", "magenta"), (link.trace_id[:16], "cyan"), f" {clean(_pairs(link.attributes))}")

@@ -1,15 +1,10 @@
-"""The page."""
+# The page. Server-rendered; one style sheet and one small script, both served from here.
+#
+#   pages, live, forms    the routes, the stream of news, the search
+#   waterfall, plots      what is computed before it is drawn
+#   templating            jinja2, with everything tidied and escaped
+"""The page of the embedded endpoint."""
 
-from __future__ import annotations
+from .pages import routes
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from starlette.routing import BaseRoute
-
-    from ..queries import Queries
-
-
-def routes(queries: Queries) -> list[BaseRoute]:
-    """The page's routes."""
-    return []
+__all__ = ["routes"]

@@ -1,0 +1,164 @@
+"""Metrics as plots: the geometry of small SVG drawings, computed here, drawn by the templates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..distributions import HISTOGRAMS, SHARES, Sample, lines_of, overall, percentile, samples
+from ..formats import quantity, shown
+from ..model import MetricSeries
+
+WIDTH: Final = 640
+HEIGHT: Final = 180
+LEFT: Final = 64
+RIGHT: Final = 12
+TOP: Final = 10
+BOTTOM: Final = 24
+MAX_LINES: Final = 8
+MAX_SAMPLES: Final = 240
+
+_Points = list[tuple[int, float | None]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a plot: `path` is SVG path data; `dots` stand where a path would not show (a single point)."""
+
+    label: str
+    colour: int
+    path: str
+    dots: tuple[tuple[float, float], ...]
+    latest: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing of WIDTH × HEIGHT; `levels` are (y, text) of the grid, `hidden` counts lines left out."""
+
+    title: str
+    unit: str
+    lines: tuple[Line, ...]
+    levels: tuple[tuple[float, str], ...]
+    first_ns: int
+    last_ns: int
+    hidden: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One series as a row of a table."""
+
+    service: str
+    labels: str
+    latest: str
+    count: str
+    mean: str
+    percentiles: tuple[str, str, str]
+    last_ns: int
+    trace_ids: tuple[str, ...]
+
+
+def labels(series: MetricSeries) -> str:
+    """What tells a series from its neighbours."""
+    return ", ".join(f"{key.rpartition('.')[2]}={shown(value)}" for key, value in sorted(series.attributes.items()))
+
+
+def plots(series: Sequence[MetricSeries], limit: int = 6) -> list[Plot]:
+    """One plot for all series with a line each, or for each histogram one with its percentiles."""
+    filled = [entry for entry in series if entry.points]
+    if not filled:
+        return []
+    if len(lines_of(filled[0])) > 1:
+        busiest = sorted(filled, key=lambda entry: -(entry.points[-1].count or 0))
+        found = [
+            _plot(labels(entry) or entry.service, entry.unit, [(name, points) for name, points in _split(entry)], 0)
+            for entry in busiest[:limit]
+        ]
+        return [plot for plot in found if plot is not None]
+    unit = f"{filled[0].unit}/s" if filled[0].monotonic else filled[0].unit
+    several = len({entry.service for entry in filled}) > 1
+    lines = []
+    for entry in filled:
+        name = ", ".join(part for part in (labels(entry), entry.service if several else "") if part) or entry.service
+        points = samples(entry)
+        if points:
+            lines.append((name, [(point.time_ns, point.values[0]) for point in points]))
+    lines.sort(key=lambda line: -max((value or 0.0) for _, value in line[1]))
+    plot = _plot("per second" if filled[0].monotonic else "", unit, lines[:MAX_LINES], max(0, len(lines) - MAX_LINES))
+    return [plot] if plot is not None else []
+
+
+def _split(series: MetricSeries) -> list[tuple[str, _Points]]:
+    points: list[Sample] = samples(series)
+    return [
+        (name, [(point.time_ns, point.values[place]) for point in points if place < len(point.values)])
+        for place, name in enumerate(lines_of(series))
+    ]
+
+
+def _plot(title: str, unit: str, lines: Sequence[tuple[str, _Points]], hidden: int) -> Plot | None:
+    values = [value for _, points in lines for _, value in points if value is not None]
+    if not values:
+        return None
+    times = [moment for _, points in lines for moment, _ in points]
+    low, high, step = _nice(min(0.0, *values), max(values))
+    first, last = min(times), max(times)
+
+    def x(moment: int) -> float:
+        share = (moment - first) / (last - first) if last > first else 0.5
+        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(value: float) -> float:
+        return round(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
+
+    levels = [low + step * number for number in range(round((high - low) / step) + 1)]
+    return Plot(
+        title, unit, tuple(_line(name, number, points, x, y, unit) for number, (name, points) in enumerate(lines)),
+        tuple((y(level), quantity(level, unit)) for level in levels), first, last, hidden,
+    )  # fmt: skip
+
+
+def _line(
+    name: str, colour: int, points: _Points, x: Callable[[int], float], y: Callable[[float], float], unit: str
+) -> Line:
+    thinned = points[:: max(1, -(-len(points) // MAX_SAMPLES))]
+    placed = [(x(moment), y(value)) for moment, value in thinned if value is not None]
+    path = "M" + "L".join(f"{left} {top}" for left, top in placed) if len(placed) > 1 else ""
+    known = [value for _, value in points if value is not None]
+    dots = tuple(placed) if len(placed) <= 12 else (placed[-1],)
+    return Line(name, colour, path, dots, quantity(known[-1], unit) if known else "–")
+
+
+def _nice(low: float, high: float) -> tuple[float, float, float]:
+    """Round limits around the values, and the step of the grid (three to six levels)."""
+    span = (high - low) or abs(high) or 1.0
+    step = 10 ** math.floor(math.log10(span / 3))
+    for factor in (1, 2, 5, 10):
+        if span / (step * factor) <= 4.5:
+            step *= factor
+            break
+    bottom = math.floor(low / step) * step
+    top = math.ceil(high / step - 1e-9) * step
+    return bottom, top if top > bottom else bottom + step, step
+
+
+def figures(series: MetricSeries) -> Figures:
+    """The table's row: the latest value, or count, mean and percentiles over all that is stored."""
+    point = series.points[-1] if series.points else None
+    trace_ids = tuple(dict.fromkeys(one for entry in series.points[-20:] for one in entry.exemplar_trace_ids))[-3:]
+    whole = overall(series)
+    estimates: tuple[str, str, str] = ("–", "–", "–")
+    if whole is not None and series.kind in HISTOGRAMS:
+        p50, p95, p99 = (percentile(whole.bounds, whole.bucket_counts, share) for share in SHARES)
+        estimates = (quantity(p50, series.unit), quantity(p95, series.unit), quantity(p99, series.unit))
+    chosen = whole or point
+    count = chosen.count if chosen is not None else None
+    total = chosen.sum if chosen is not None else None
+    return Figures(
+        series.service, labels(series), quantity(point.value if point else None, series.unit),
+        "–" if count is None else f"{count:,}", quantity(total / count if total is not None and count else None, series.unit),
+        estimates, point.time_ns if point else 0, trace_ids,
+    )  # fmt: skip

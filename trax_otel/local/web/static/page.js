@@ -1,0 +1,238 @@
+// What the page does beyond links and forms: folding and opening spans, finding, showing what arrives. No library.
+"use strict";
+(() => {
+  const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
+
+  // --- A trace's rows ------------------------------------------------------------------------------------------------
+
+  const depth = (row) => Number(row.dataset.d);
+  const twistOf = (row) => (row.firstElementChild.matches(".twist") ? row.firstElementChild : null);
+  const folded = (row) => twistOf(row)?.getAttribute("aria-expanded") === "false";
+
+  /** Hides every row that lies below a folded one. */
+  function layOut(waterfall) {
+    let hiddenBelow = Infinity;
+    for (const row of all(".row", waterfall)) {
+      const hidden = depth(row) > hiddenBelow;
+      if (row.hidden !== hidden) row.hidden = hidden;
+      if (!hidden) hiddenBelow = folded(row) ? depth(row) : Infinity;
+    }
+  }
+
+  function fold(row, state) {
+    const twist = twistOf(row);
+    if (!twist) return false;
+    twist.setAttribute("aria-expanded", String(!state));
+    return true;
+  }
+
+  /** Makes a row visible, by unfolding what it lies below. */
+  function unfoldAbove(row) {
+    const rows = all(".row", row.closest(".waterfall"));
+    let below = depth(row);
+    for (let place = rows.indexOf(row) - 1; place >= 0 && below > 0; place--) {
+      if (depth(rows[place]) < below) {
+        below = depth(rows[place]);
+        fold(rows[place], false);
+      }
+    }
+    layOut(row.closest(".waterfall"));
+  }
+
+  function goTo(row, open) {
+    unfoldAbove(row);
+    if (open) row.querySelector("details").open = true;
+    row.scrollIntoView({ block: "center" });
+    row.querySelector("summary").focus({ preventScroll: true });
+  }
+
+  function goToHash() {
+    const row = location.hash.startsWith("#s-") && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (row) goTo(row, true);
+  }
+
+  async function fetchDetails(details) {
+    const link = details.querySelector(":scope > .more > a.fetch");
+    if (!link || link.dataset.asked) return;
+    link.dataset.asked = "yes";
+    try {
+      const answer = await fetch(`${link.href}?bare=1`);
+      if (!answer.ok) throw new Error(answer.statusText);
+      const more = link.parentElement;
+      more.innerHTML = await answer.text(); // from our own server, which escapes all that telemetry says
+    } catch {
+      delete link.dataset.asked; // the link stays: it leads to the same details
+    }
+  }
+
+  function neighbour(row, step) {
+    const rows = all(".row", row.closest(".waterfall")).filter((other) => !other.hidden);
+    return rows[rows.indexOf(row) + step];
+  }
+
+  function onRowKey(event) {
+    const row = event.target.closest?.(".row");
+    if (!row || !event.target.matches("summary, .twist") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest(".more")) return;
+    const waterfall = row.closest(".waterfall");
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      neighbour(row, event.key === "ArrowDown" ? 1 : -1)?.querySelector("summary").focus();
+    } else if (event.key === "ArrowLeft" && twistOf(row) && !folded(row)) {
+      fold(row, true);
+      layOut(waterfall);
+    } else if (event.key === "ArrowRight" && folded(row)) {
+      fold(row, false);
+      layOut(waterfall);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  document.addEventListener("click", (event) => {
+    const twist = event.target.closest?.(".twist");
+    if (twist) {
+      const row = twist.closest(".row");
+      fold(row, !folded(row));
+      layOut(row.closest(".waterfall"));
+    }
+    const button = event.target.closest?.("[data-fold]");
+    if (button) {
+      for (const row of all(".row")) fold(row, button.dataset.fold === "all" && depth(row) > 0);
+      all(".waterfall").forEach(layOut);
+    }
+  });
+  document.addEventListener("keydown", onRowKey);
+  document.addEventListener("toggle", (event) => event.target.open && fetchDetails(event.target), true);
+  window.addEventListener("hashchange", goToHash);
+
+  // --- Finding --------------------------------------------------------------------------------------------------------
+
+  document.addEventListener("keydown", (event) => {
+    const field = document.getElementById("find");
+    if (event.key === "/" && field && !event.target.matches("input, select, textarea")) {
+      event.preventDefault();
+      field.focus();
+    }
+  });
+
+  function findInTrace(tools) {
+    const field = tools.querySelector("#find");
+    const told = tools.querySelector("#matches");
+    let matches = [];
+    let place = -1;
+    field.addEventListener("input", () => {
+      const wanted = field.value.trim().toLowerCase();
+      matches = [];
+      place = -1;
+      for (const row of all(".row")) {
+        const fits = wanted !== "" && row.querySelector(".what").textContent.toLowerCase().includes(wanted);
+        row.classList.toggle("match", fits);
+        if (fits) matches.push(row);
+      }
+      told.textContent = wanted === "" ? "" : matches.length === 0 ? "none" : `${matches.length} found`;
+    });
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || matches.length === 0) return;
+      event.preventDefault();
+      place = (place + (event.shiftKey ? matches.length - 1 : 1)) % matches.length;
+      unfoldAbove(matches[place]);
+      matches[place].scrollIntoView({ block: "center" });
+      matches.forEach((row, number) => row.classList.toggle("here", number === place));
+      told.textContent = `${place + 1} of ${matches.length}`;
+    });
+    tools.hidden = false;
+  }
+
+  // --- What arrives ---------------------------------------------------------------------------------------------------
+
+  /** Puts what the server shows now into the parts that live; open records, focus and a selection stay as they are. */
+  async function refresh() {
+    const answer = await fetch(location.href);
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of all("[data-live]")) {
+      const other = fresh.getElementById(part.id);
+      if (!other || other.innerHTML === part.dataset.shown) continue;
+      part.dataset.shown = other.innerHTML;
+      const known = new Set(all("[data-key]", part).map((row) => row.dataset.key));
+      const open = new Set(all("details[data-key][open]", part).map((row) => row.dataset.key));
+      const links = all("a, summary", part);
+      const focused = links[links.indexOf(document.activeElement)];
+      part.replaceChildren(...other.childNodes);
+      for (const row of all("[data-key]", part)) {
+        if (open.has(row.dataset.key)) row.open = true;
+        if (known.size && !known.has(row.dataset.key)) row.classList.add("fresh");
+      }
+      if (focused) {
+        all("a, summary", part)
+          .find((link) => link.textContent === focused.textContent && link.href === focused.href)
+          ?.focus({ preventScroll: true });
+      }
+    }
+  }
+
+  async function lookForGrowth(remark) {
+    const answer = await fetch(remark.dataset.from);
+    if (answer.ok) remark.hidden = Number(await answer.text()) <= Number(remark.dataset.size);
+  }
+
+  function goLive(button) {
+    const parts = all("[data-live]");
+    const remark = document.getElementById("grown");
+    if (!window.EventSource || (!parts.length && !remark)) return;
+    let seen = null;
+    let newest = null;
+    let busy = false;
+    const news = new EventSource("/live");
+    const live = () => button.getAttribute("aria-pressed") === "true";
+    const calm = () => !document.hidden && !parts.some((part) => getSelection()?.type === "Range" && part.contains(getSelection().anchorNode));
+
+    async function follow() {
+      if (busy || newest === null || newest === seen || !live() || !calm()) return;
+      busy = true;
+      const showing = newest;
+      try {
+        await (remark ? lookForGrowth(remark) : refresh());
+        seen = showing;
+      } catch {
+        // the server is away; the stream tells when it is back
+      }
+      setTimeout(() => {
+        busy = false;
+        follow();
+      }, 800);
+    }
+
+    for (const part of parts) part.dataset.shown = part.innerHTML;
+    news.addEventListener("revision", (event) => {
+      newest = event.data;
+      button.classList.remove("away");
+      button.title = "Show what arrives as it arrives";
+      if (seen === null) seen = document.body.dataset.revision ?? newest;
+      follow();
+    });
+    news.addEventListener("error", () => {
+      button.classList.add("away");
+      button.title = "The endpoint does not answer";
+    });
+    button.addEventListener("click", () => {
+      button.setAttribute("aria-pressed", String(!live()));
+      follow();
+    });
+    document.addEventListener("visibilitychange", follow);
+    window.addEventListener("pagehide", () => news.close());
+    button.hidden = false;
+  }
+
+  function begin() {
+    const tools = document.querySelector(".tools");
+    if (tools) findInTrace(tools);
+    const button = document.getElementById("live");
+    if (button) goLive(button);
+    goToHash();
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+  else begin();
+})();

@@ -1,0 +1,187 @@
+"""The rows of a waterfall: where each bar stands, what marks it, how long was waited before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from ... import semconv
+from ..formats import Badge, badges, duration
+from ..model import Event, Log, Span
+from ..tree import Node, bounds, happenings, logs_by_span, nodes
+
+COLOURS: Final = 8
+"""How many colours the style sheet has for services; more services share them."""
+DEEPEST: Final = 20
+"""Rows are indented up to this depth; what lies deeper stands at the same place."""
+INLINE_DETAILS: Final = 150
+"""Up to so many spans the details come with the page; past that each is fetched when it is opened."""
+CHUNK: Final = 50
+"""Rows that the browser lays out, or leaves alone, as one."""
+MAX_TICKS: Final = 40
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A mark on a bar: an `event`, a `log` or an `error`; `at` in percent of the trace."""
+
+    at: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The wait between two attempts, in percent of the trace."""
+
+    left: str
+    width: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One span of the waterfall; `left` and `width` in percent of the trace."""
+
+    span: Span
+    depth: int
+    indent: int
+    below: int
+    left: str
+    width: str
+    colour: int
+    ticks: tuple[Tick, ...]
+    gap: Gap | None
+    badges: tuple[Badge, ...]
+    logs: tuple[Log, ...]
+    start_ns: int
+    """When the trace began."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the span ended as an error."""
+        return self.span.status == "error"
+
+    @property
+    def message(self) -> str:
+        """What the error says: the exception's own text, else the status's."""
+        for event in self.span.events:
+            if event.name == semconv.EXCEPTION_EVENT and event.attributes.get(semconv.EXCEPTION_MESSAGE):
+                return str(event.attributes[semconv.EXCEPTION_MESSAGE])
+        return self.span.status_message
+
+    def happenings(self) -> list[Event | Log]:
+        """Events and log records by time."""
+        return happenings(self.span, self.logs)
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """A trace, ready to be drawn."""
+
+    trace_id: str
+    start_ns: int
+    duration_ns: int
+    rows: tuple[Row, ...]
+    services: tuple[tuple[str, int], ...]
+    """Each service with its colour."""
+    loose_logs: tuple[Log, ...]
+    """Log records of the trace whose span is not here."""
+
+    @property
+    def inline(self) -> bool:
+        """Whether the details are part of the page."""
+        return len(self.rows) <= INLINE_DETAILS
+
+    @property
+    def deepest(self) -> int:
+        """How many levels the tree has."""
+        return max(row.depth for row in self.rows) + 1
+
+    def chunks(self) -> Iterator[tuple[Row, ...]]:
+        """The rows in groups that the browser skips while they are out of sight."""
+        for first in range(0, len(self.rows), CHUNK):
+            yield self.rows[first : first + CHUNK]
+
+    def scale(self) -> list[tuple[int, str]]:
+        """The marks of the time axis: percent and text."""
+        return [(percent, duration(self.duration_ns * percent // 100)) for percent in (0, 25, 50, 75, 100)]
+
+    def origins(self, limit: int = 10) -> list[Row]:
+        """Where it failed: spans that carry the exception, else failed ones with no failed span among those below."""
+        failed = [row for row in self.rows if row.failed]
+        carrying = [row for row in failed if any(event.name == semconv.EXCEPTION_EVENT for event in row.span.events)]
+        if carrying:
+            return carrying[:limit]
+        parents = {row.span.parent_id for row in failed}
+        return [row for row in failed if row.span.span_id not in parents][:limit]
+
+    def row(self, span_id: str) -> Row | None:
+        """The row of one span."""
+        return next((row for row in self.rows if row.span.span_id == span_id), None)
+
+
+def waterfall(spans: Sequence[Span], logs: Sequence[Log] = (), window: tuple[int, int] | None = None) -> Waterfall:
+    """Lay out a trace; `spans` is not empty. `window`: begin and end of the whole, where `spans` are only a part."""
+    start, end = window or bounds(spans)
+    length = max(1, end - start)
+    by_span = logs_by_span(spans, logs)
+    services = list(dict.fromkeys(span.service for span in spans))
+    colours = {service: number % COLOURS for number, service in enumerate(services)}
+    placed = nodes(spans)
+    waits = _waits(placed)
+    rows = tuple(
+        _row(node, start, length, colours, tuple(by_span.get(node.span.span_id, ())), waits.get(node.span.span_id))
+        for node in placed
+    )
+    return Waterfall(
+        spans[0].trace_id, start, end - start, rows, tuple((name, colours[name]) for name in services),
+        tuple(by_span.get(None, ())),
+    )  # fmt: skip
+
+
+def _row(
+    node: Node, start: int, length: int, colours: dict[str, int], logs: tuple[Log, ...], wait: tuple[int, int] | None
+) -> Row:
+    span = node.span
+    gap = None
+    if wait is not None:
+        gap = Gap(_percent(wait[0] - start, length), _percent(wait[1] - wait[0], length), duration(wait[1] - wait[0]))
+    return Row(
+        span, node.depth, min(node.depth, DEEPEST), node.below, _percent(span.start_ns - start, length),
+        _percent(span.duration_ns, length), colours[span.service], _ticks(span, logs, start, length), gap,
+        tuple(badges(span.attributes)) if span.attributes else (), logs, start,
+    )  # fmt: skip
+
+
+def _ticks(span: Span, logs: tuple[Log, ...], start: int, length: int) -> tuple[Tick, ...]:
+    if not span.events and not logs:
+        return ()
+    found = []
+    for entry in happenings(span, logs)[:MAX_TICKS]:
+        if isinstance(entry, Log):
+            kind = "error" if entry.severity_number >= 17 else "log"
+        else:
+            kind = "error" if entry.name == semconv.EXCEPTION_EVENT else "event"
+        found.append(Tick(_percent(min(max(0, entry.time_ns - start), length), length), kind))
+    return tuple(dict.fromkeys(found))
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.5g}"
+
+
+def _waits(placed: Sequence[Node]) -> dict[str, tuple[int, int]]:
+    """For each repeated attempt, when the one before it ended and when it began."""
+    attempts: dict[str | None, list[Span]] = {}
+    for node in placed:
+        if semconv.RETRY_ATTEMPT in node.span.attributes:
+            attempts.setdefault(node.span.parent_id, []).append(node.span)
+    found = {}
+    for members in attempts.values():
+        members.sort(key=lambda span: span.start_ns)
+        for before, span in pairwise(members):
+            if span.start_ns > before.end_ns:
+                found[span.span_id] = (before.end_ns, span.start_ns)
+    return found
