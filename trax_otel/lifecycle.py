@@ -68,6 +68,7 @@ _participants: list[Participant] = []
 _lock = threading.Lock()
 _stopping = threading.Event()
 _shut_down = False
+_finished = threading.Event()
 _exit_budget = DEFAULT_EXIT_BUDGET
 _process_token = os.urandom(8).hex()
 _sigterm_taken = False
@@ -79,7 +80,7 @@ def register(participant: Participant) -> Callable[[], None]:
     with _lock:
         others = [p for p in _participants if p.name != participant.name]
         _participants = sorted([*others, participant], key=lambda p: p.order)
-        _shut_down = False
+        _shut_down = _shut_down and not _finished.is_set()  # after a shutdown, who comes anew is shut down anew
     hook_multiprocessing()
 
     def unregister() -> None:
@@ -134,15 +135,22 @@ def flush(seconds: float | None = None) -> None:
 
 
 def shutdown(seconds: float | None = None) -> None:
-    """Flush and close every participant within one budget. The second call does nothing."""
-    global _shut_down
-    with _lock:
-        if _shut_down:
-            return
-        _shut_down = True
+    """Flush and close every participant within one budget. A second call waits for the first, and does nothing."""
+    global _shut_down, _finished
     deadline = Deadline(_exit_budget if seconds is None else seconds)
-    for participant in _participants:
-        _contained(participant, participant.shutdown, deadline)
+    with _lock:
+        first, _shut_down = not _shut_down, True
+        if first:
+            _finished = threading.Event()
+        finished = _finished
+    if not first:  # SIGTERM and the normal end may overlap: neither may cut the other's flush short
+        finished.wait(deadline.remaining())
+        return
+    try:
+        for participant in _participants:
+            _contained(participant, participant.shutdown, deadline)
+    finally:
+        finished.set()
 
 
 def _contained(participant: Participant, action: Callable[..., object] | None, *arguments: object) -> None:
@@ -165,7 +173,15 @@ def report(line: str) -> None:
         return
 
 
-atexit.register(shutdown)
+def _at_exit() -> None:
+    shutdown()
+    if _ending:  # told to end while ending: the status must be that of a process killed by SIGTERM
+        import time
+
+        time.sleep(_exit_budget + 1.0)
+
+
+atexit.register(_at_exit)
 
 
 # --- Fork -----------------------------------------------------------------------------------------
@@ -182,8 +198,10 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _lock, _stopping, _shut_down, _process_token
+    global _lock, _stopping, _shut_down, _finished, _ending, _process_token
     _lock = threading.Lock()
+    _finished = threading.Event()
+    _ending = False
     _stopping = threading.Event()
     _shut_down = False
     _process_token = os.urandom(8).hex()

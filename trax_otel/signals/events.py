@@ -49,10 +49,11 @@ def emit_event(
     if target.is_recording():
         target.add_event(name, attributes)
         return
-    _emit_record(name, attributes, severity, body)
+    emit_record(name, attributes, severity, body)
 
 
-def _emit_record(name: str, attributes: Mapping[str, Any] | None, severity: Severity, body: str | None) -> None:
+def emit_record(name: str, attributes: Mapping[str, Any] | None, severity: Severity, body: str | None) -> None:
+    """A log record with an event name; nothing where no logger provider is set."""
     if not providers.log_export():
         return
     now = clock.current().time_ns()
@@ -101,10 +102,8 @@ def record_error(
     recording = target.is_recording()
     if recording:
         target.set_attributes(facts.attributes)
-    if is_recorded(error):
+    if not count_error(error, facts):
         return False
-    mark_recorded(error)
-    _errors.add(1, facts.metric_attributes)
     mode = exception_signal(os.environ.get(EXCEPTION_SIGNAL_VARIABLE))
     as_record = mode != "span" and providers.log_export()
     as_event = mode != "logs" and recording
@@ -114,7 +113,16 @@ def record_error(
     if as_event:
         target.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_ESCAPED: str(escaped), **described}, timestamp)
     if as_record:
-        _emit_record(semconv.EXCEPTION_EVENT, described, "ERROR", message_of(error))
+        emit_record(semconv.EXCEPTION_EVENT, described, "ERROR", message_of(error))
+    return True
+
+
+def count_error(error: BaseException, facts: ErrorFacts) -> bool:
+    """Mark and count an error that is recorded elsewhere than on a span; False where it was recorded before."""
+    if is_recorded(error):
+        return False
+    mark_recorded(error)
+    _errors.add(1, facts.metric_attributes)
     return True
 
 

@@ -1,0 +1,16 @@
+# Zero code: an existing service, unchanged.
+#
+#   autostart/    the folder that `trax-otel run` puts on PYTHONPATH; it holds only sitecustomize.py
+#   start         what that file calls, once the interpreter can import this package
+#   distro, configurator   OpenTelemetry's own two doors, for `opentelemetry-instrument` and for start
+#   hooks         uncaught exceptions become errors
+#   propagation   threads and executors carry the context
+#   correlation   the inbound correlation id
+#   hint          libraries that are installed without their instrumentation
+"""Distro, configurator and hooks for services whose code is not changed."""
+
+from .configurator import TraxConfigurator
+from .correlation import CorrelationPropagator
+from .distro import TraxDistro
+
+__all__ = ["CorrelationPropagator", "TraxConfigurator", "TraxDistro"]

@@ -1,0 +1,41 @@
+"""Found by every interpreter under `trax-otel run`: starts telemetry, and whatever sitecustomize was there before."""
+
+import os
+import sys
+
+_SAID = "_TRAX_SAID_FOREIGN"
+
+
+def _run_existing():
+    """The sitecustomize that this one hides still runs, under its own name."""
+    import importlib.machinery
+    import importlib.util
+
+    here = os.path.dirname(os.path.abspath(__file__))
+    others = [path for path in sys.path if os.path.abspath(path or ".") != here]
+    found = importlib.machinery.PathFinder.find_spec("sitecustomize", others)
+    if found is None or found.loader is None:
+        return
+    module = importlib.util.module_from_spec(found)
+    sys.modules["sitecustomize"] = module
+    found.loader.exec_module(module)
+
+
+def _start():
+    try:
+        from trax_otel.instrumentation.start import start
+    except Exception as error:
+        if not os.environ.get(_SAID):
+            os.environ[_SAID] = "1"
+            sys.stderr.write(
+                "trax-otel: %s cannot import trax_otel (%s): it runs without telemetry. "
+                "Install trax-otel into the same environment.\n" % (sys.executable, error)
+            )
+        return
+    start()
+
+
+try:
+    _run_existing()
+finally:
+    _start()

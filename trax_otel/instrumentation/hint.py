@@ -1,0 +1,62 @@
+"""One line at the start, for people: which installed libraries have no instrumentation here."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import Final
+
+from .. import config, lifecycle
+
+_SAID: Final = "_TRAX_SAID_HINT"
+MAX_NAMED: Final = 8
+
+
+def say_hint() -> None:
+    """Say it where stderr is a terminal, once for a process and its children; `TRAX_QUIET=1` stops it."""
+    if os.environ.get(_SAID) or not wanted():
+        return
+    os.environ[_SAID] = "1"
+    missing = uninstrumented()
+    if missing:
+        named = ", ".join(missing[:MAX_NAMED]) + (" …" if len(missing) > MAX_NAMED else "")
+        lifecycle.report(
+            f"without instrumentation: {named}. pip install 'trax-otel[auto]' (TRAX_QUIET=1 stops this line)"
+        )
+
+
+def wanted() -> bool:
+    """Whether anybody is there to read hints: stderr is a terminal, and they were not stopped."""
+    return not config.settings().runtime.quiet and _on_terminal()
+
+
+def _on_terminal() -> bool:
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def uninstrumented() -> list[str]:
+    """Names of installed libraries that OpenTelemetry could instrument, but whose instrumentation is not installed."""
+    from importlib.metadata import distributions
+
+    from opentelemetry.instrumentation.bootstrap_gen import libraries
+
+    installed = {_normal(name) for one in distributions() if (name := one.metadata["Name"])}
+    missing: dict[str, list[bool]] = {}
+    for entry in libraries:
+        library, instrumentation = _name(entry["library"]), _name(entry["instrumentation"])
+        if library in installed:
+            missing.setdefault(library, []).append(instrumentation in installed)
+    return sorted(library for library, present in missing.items() if not any(present))
+
+
+def _name(requirement: str) -> str:
+    match = re.match(r"[A-Za-z0-9._-]+", requirement)
+    return _normal(match[0]) if match else ""
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,112 @@
+"""Uncaught exceptions become errors with codes: of the main thread, of threads, of asyncio, and unraisable ones.
+
+Each hook tells and then calls the one that was there before, so what the service prints stays as it was.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any, Final, Literal
+
+from wrapt import register_post_import_hook
+
+from .. import semconv
+from ..errors import error_facts
+from ..signals import is_recorded
+from ..signals.events import count_error, emit_record, exception_attributes
+from ..signals.stacktrace import describe
+
+Source = Literal["main", "thread", "asyncio", "unraisable"]
+_MARK: Final = "__trax_hooked__"
+
+
+def install_hooks() -> None:
+    """Install all hooks; doing it twice changes nothing."""
+    if not hasattr(sys.excepthook, _MARK):
+        sys.excepthook = _marked(_main_hook(sys.excepthook))
+    if not hasattr(threading.excepthook, _MARK):
+        threading.excepthook = _marked(_thread_hook(threading.excepthook))
+    if not hasattr(sys.unraisablehook, _MARK):
+        sys.unraisablehook = _marked(_unraisable_hook(sys.unraisablehook))
+    register_post_import_hook(_hook_loops, "asyncio.base_events")
+    register_post_import_hook(_hook_loops, "uvloop")
+
+
+def report_uncaught(error: BaseException | None, source: Source, thread: str = "") -> None:
+    """Count an uncaught error and send a log record; never raises. What is no `Exception` is no error.
+
+    Where a span has recorded the error already, the record tells only that it went uncaught, so that it counts once.
+    """
+    if not isinstance(error, Exception):
+        return
+    try:
+        facts = error_facts(error)
+        attributes: dict[str, Any] = {semconv.ERROR_HANDLED_BY: source}
+        if thread:
+            attributes[semconv.THREAD_NAME] = thread
+        if is_recorded(error):
+            attributes[semconv.ERROR_FINGERPRINT] = facts.fingerprint or ""
+        else:
+            count_error(error, facts)
+            attributes.update(exception_attributes(error, facts))
+        body = f"uncaught in {source}{f' {thread}' if thread else ''}: {describe(error)}"
+        emit_record(semconv.EXCEPTION_EVENT, attributes, "FATAL" if source == "main" else "ERROR", body)
+    except Exception:  # the exception that is being reported matters more than ours
+        return
+
+
+def _marked(hook: Any) -> Any:
+    setattr(hook, _MARK, True)
+    return hook
+
+
+def _main_hook(before: Any) -> Any:
+    def excepthook(kind: Any, error: Any, traceback: Any) -> None:
+        report_uncaught(error, "main")
+        before(kind, error, traceback)
+
+    return excepthook
+
+
+def _thread_hook(before: Any) -> Any:
+    def excepthook(arguments: Any) -> None:
+        thread = getattr(arguments, "thread", None)
+        report_uncaught(arguments.exc_value, "thread", getattr(thread, "name", "") or "")
+        before(arguments)
+
+    return excepthook
+
+
+def _unraisable_hook(before: Any) -> Any:
+    def unraisablehook(arguments: Any) -> None:
+        report_uncaught(arguments.exc_value, "unraisable")
+        before(arguments)
+
+    return unraisablehook
+
+
+def _hook_loops(module: Any) -> None:
+    """asyncio's loop logs what a task left behind, which makes a log record; a handler of the application's may not."""
+    loop_type = getattr(module, "BaseEventLoop", None) or getattr(module, "Loop", None)
+    before = getattr(loop_type, "call_exception_handler", None)
+    if loop_type is None or before is None or hasattr(before, _MARK):
+        return
+
+    def call_exception_handler(self: Any, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if _has_own_handler(self):
+            report_uncaught(error, "asyncio")
+        elif isinstance(error, Exception):
+            count_error(error, error_facts(error))
+        before(self, context)
+
+    try:
+        loop_type.call_exception_handler = _marked(call_exception_handler)
+    except TypeError:  # a loop written in C
+        return
+
+
+def _has_own_handler(loop: Any) -> bool:
+    getter = getattr(loop, "get_exception_handler", None)
+    return getter is not None and getter() is not None

@@ -1,0 +1,108 @@
+"""Threads and executors carry the context: trace, correlation id, bound fields and baggage.
+
+Tasks of asyncio copy the context by themselves; threads and executors start with an empty one.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import propagate
+from wrapt import register_post_import_hook
+
+from ..signals import attach_correlation, current_correlation, detach
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+_MARK: Final = "__trax_carries__"
+_OWN_THREADS: Final = ("trax-otel", "OtelBatch", "OtelPeriodic")
+"""Threads that serve the whole process, whoever starts them."""
+
+
+def carry_context() -> None:
+    """Wrap Thread.start and the executors' submit; doing it twice changes nothing."""
+    _wrap(threading.Thread, "start", _start)
+    _wrap(ThreadPoolExecutor, "submit", _submit)
+    register_post_import_hook(_wrap_process_pool, "concurrent.futures.process")
+
+
+def _wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
+    original = getattr(owner, name)
+    if hasattr(original, _MARK):
+        return
+
+    @functools.wraps(original)
+    def wrapped(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return wrapper(original, self, *args, **kwargs)
+
+    setattr(wrapped, _MARK, True)
+    setattr(owner, name, wrapped)
+
+
+def _start(original: Any, thread: threading.Thread, /) -> Any:
+    context = otel_context.get_current()
+    if context and not thread.name.startswith(_OWN_THREADS):
+        run = thread.run
+
+        def run_in_context() -> None:
+            del thread.run  # the instance is as it was: no cycle is left behind
+            call_in(context, run)
+
+        thread.run = run_in_context  # type: ignore[method-assign]
+    return original(thread)
+
+
+def _submit(original: Any, executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    # An empty context is carried too: the worker's own is that of whoever happened to start it.
+    return original(executor, call_in, otel_context.get_current(), function, *args, **kwargs)
+
+
+def call_in(context: Context, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Call a function with a context attached."""
+    token = otel_context.attach(context)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        detach(token)
+
+
+# --- Other processes -------------------------------------------------------------------------------------------------
+
+
+def _wrap_process_pool(module: Any) -> None:
+    _wrap(module.ProcessPoolExecutor, "submit", _submit_to_process)
+
+
+def _submit_to_process(original: Any, executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    correlation = current_correlation()
+    fields = {key: value for key, value in correlation.fields.items() if isinstance(value, (str, int, float, bool))}
+    if not carrier and not correlation:
+        return original(executor, function, *args, **kwargs)
+    return original(executor, call_with, carrier, correlation.id, fields, function, *args, **kwargs)
+
+
+def call_with(
+    carrier: dict[str, str],
+    correlation_id: str | None,
+    fields: dict[str, Any],
+    function: Callable[..., Any],
+    /,
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
+    """Call a function in another process with what a carrier brought."""
+    outer = otel_context.attach(propagate.extract(carrier))
+    inner = attach_correlation(id=correlation_id, fields=fields)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        detach(inner)
+        detach(outer)
