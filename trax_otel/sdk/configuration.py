@@ -73,7 +73,7 @@ def _configure(given: Mapping[str, Any], *, strict: bool) -> Telemetry:
         lifecycle.set_exit_budget(settings.runtime.exit_timeout)
         before = None if _current is None or _current.closed else _current
         _current, _arguments = made, dict(given)
-        _start(made, before, environ, given)
+        _start(made, before, environ, settings.logging.level if "log_level" in given else None)
         return made
 
 
@@ -167,9 +167,7 @@ def _declarative(path: str, problems: environment.Problems) -> Telemetry:
     return Telemetry()
 
 
-def _start(
-    made: Telemetry, before: Telemetry | None, environ: environment.Environment, given: Mapping[str, Any]
-) -> None:
+def _start(made: Telemetry, before: Telemetry | None, environ: environment.Environment, level: str | None) -> None:
     """Put the pipelines in place, and what goes with them; `before` is what an earlier call set up."""
     if environment.disabled(environ):
         return
@@ -179,7 +177,7 @@ def _start(
     if "logs" in installed:
         attach_otlp_handler(_OWNER)
         undo.append(lambda: detach_otlp_handler(_OWNER))
-        undo += _set_root_level(given)
+        undo += _set_root_level(level)
     if "metrics" in installed:
         undo.append(publish_health_metrics())
     if made.signals:
@@ -194,11 +192,11 @@ def _start(
     lifecycle.take_sigterm()
 
 
-def _set_root_level(given: Mapping[str, Any]) -> list[Callable[[], None]]:
+def _set_root_level(level: str | None) -> list[Callable[[], None]]:
     """Let records of the asked level be made at all: the root logger's default, WARNING, would hold them back."""
-    if "log_level" not in given:
+    if level is None:
         return []
-    root, level = logging.getLogger(), config.settings().logging.level
+    root = logging.getLogger()
     before = root.level
     root.setLevel(level)
     return [lambda: root.setLevel(before)]

@@ -29,10 +29,14 @@ _RLOCK: Final = type(threading.RLock())
 class ForkingTracerProvider(TracerProvider):
     """A tracer provider that leaves its renewal after a fork to this module, and knows whom it gave tracers."""
 
+    def __init__(self, **settings: Any) -> None:
+        self.tracers: WeakSet[Any] = WeakSet()
+        super().__init__(**settings)
+
     def get_tracer(self, *args: Any, **kwargs: Any) -> Tracer:
         """A tracer, remembered for as long as somebody has it."""
         tracer = super().get_tracer(*args, **kwargs)
-        self.__dict__.setdefault("tracers", WeakSet()).add(tracer)
+        self.tracers.add(tracer)
         return tracer
 
     def _handle_fork(self) -> None:
@@ -49,10 +53,14 @@ class ForkingMeterProvider(MeterProvider):
 class ForkingLoggerProvider(LoggerProvider):
     """A logger provider that leaves its renewal after a fork to this module, and knows whom it gave loggers."""
 
+    def __init__(self, **settings: Any) -> None:
+        self.loggers: WeakSet[Any] = WeakSet()
+        super().__init__(**settings)
+
     def get_logger(self, *args: Any, **kwargs: Any) -> Logger:
         """A logger, remembered for as long as somebody has it."""
         logger = super().get_logger(*args, **kwargs)
-        self.__dict__.setdefault("loggers", WeakSet()).add(logger)
+        self.loggers.add(logger)
         return logger
 
     def _handle_fork(self) -> None:

@@ -12,8 +12,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import _logs as logs_package
-from opentelemetry import metrics as metrics_package
+import opentelemetry._logs._internal
+import opentelemetry.metrics._internal
 from opentelemetry import trace as trace_api
 from opentelemetry.util._once import Once
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import TracerProvider
 
-logs_api: Any = logs_package._internal
-metrics_api: Any = metrics_package._internal
+logs_api: Any = opentelemetry._logs._internal
+metrics_api: Any = opentelemetry.metrics._internal
 logger = logging.getLogger("trax_otel.sdk")
 
 
