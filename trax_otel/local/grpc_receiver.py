@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Final
 
 from .decode import RefusedError, Signal, from_protobuf
@@ -51,10 +52,16 @@ def _export(signal: Signal, writer: Writer) -> Any:
         try:
             batch = from_protobuf(signal, body)
             writer.submit(batch).result(COMMIT_SECONDS)
+            return partial_success(signal, batch).SerializeToString()  # type: ignore[no-any-return]
         except RefusedError as refusal:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(refusal))
-        except (UnavailableError, TimeoutError) as unavailable:
-            context.abort(grpc.StatusCode.UNAVAILABLE, str(unavailable) or "the store did not answer in time")
-        return partial_success(signal, batch).SerializeToString()  # type: ignore[no-any-return]
+            code, text = grpc.StatusCode.INVALID_ARGUMENT, str(refusal)
+        except UnavailableError as unavailable:
+            code, text = grpc.StatusCode.UNAVAILABLE, str(unavailable)
+        except FutureTimeoutError:
+            code, text = grpc.StatusCode.UNAVAILABLE, "the store did not answer in time"
+        except Exception as error:  # a defect of ours must not look like success, nor like a traceback
+            code, text = grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"
+        context.abort(code, text[:1000])
+        return b""  # not reached: `abort` raises
 
     return export

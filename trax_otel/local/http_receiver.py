@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .store import Batch
 
-MAX_BODY: Final = 64 * 1024 * 1024
+MAX_BODY: Final = 32 * 1024 * 1024
 """Bytes of a request after decompression."""
 MAX_MEMBERS: Final = 64
 """Of a gzip body, which may be several put together; each costs a copy of the rest."""

@@ -13,6 +13,10 @@ from .store import Batch, Store
 
 MAX_WAITING: Final = 256
 MAX_GROUP: Final = 32
+IDLE_SECONDS: Final = 60.0
+"""How often what has become too old is looked for while nothing arrives."""
+
+_Entry = tuple[Batch, "Future[None]"]
 
 
 class UnavailableError(Exception):
@@ -24,63 +28,71 @@ class Writer:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._queue: queue.Queue[tuple[Batch, Future[None]] | None] = queue.Queue(MAX_WAITING)
-        self._closed = threading.Event()
+        self._queue: queue.Queue[_Entry | None] = queue.Queue(MAX_WAITING)
+        self._closed = False
+        self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="trax-otel local writer", daemon=True)
         self._thread.start()
 
     def submit(self, batch: Batch) -> Future[None]:
         """A future that is done once the batch is committed. Raises UnavailableError where too many wait."""
-        if self._closed.is_set():
-            raise UnavailableError("the endpoint is shutting down")
         done: Future[None] = Future()
-        try:
-            self._queue.put_nowait((batch, done))
-        except queue.Full:
-            raise UnavailableError("too many requests wait to be written") from None
+        with self._closing:  # so that nothing gets in line behind the end
+            if self._closed:
+                raise UnavailableError("the endpoint is shutting down")
+            try:
+                self._queue.put_nowait((batch, done))
+            except queue.Full:
+                raise UnavailableError("too many requests wait to be written") from None
         return done
 
     def close(self, seconds: float = 5.0) -> None:
         """Write what waits, then stop."""
-        if not self._closed.is_set():
-            self._closed.set()
+        with self._closing:
+            first, self._closed = not self._closed, True
+        if first:
             self._queue.put(None)
         self._thread.join(seconds)
 
     def _work(self) -> None:
         while True:
-            first = self._queue.get()
-            if first is None:
+            group, ending = self._next_group()
+            # A sender that went away without an answer sends again: writing its request now would keep it twice.
+            wanted = [entry for entry in group if entry[1].set_running_or_notify_cancel()]
+            if wanted:
+                self._write(wanted)
+            if ending:
                 self.store.close()
                 return
-            group = [first]
-            while len(group) < MAX_GROUP:
-                try:
-                    following = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if following is None:
-                    self._queue.put(None)
-                    break
-                group.append(following)
-            self._write(group)
-            self._tidy()
+            # What is committed is committed: trouble here (a disk without room to delete) must not look like a refusal.
+            with contextlib.suppress(Exception):
+                self.store.evict()
 
-    def _write(self, group: list[tuple[Batch, Future[None]]]) -> None:
+    def _next_group(self) -> tuple[list[_Entry], bool]:
+        """What waits, and whether that was the last; empty after a while without arrivals."""
+        group: list[_Entry] = []
+        while len(group) < MAX_GROUP:
+            try:
+                entry = self._queue.get_nowait() if group else self._queue.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                break
+            if entry is None:
+                return group, True
+            group.append(entry)
+        return group, False
+
+    def _write(self, group: list[_Entry]) -> None:
         try:
             self.store.write([batch for batch, _ in group])
+        except (sqlite3.OperationalError, OSError) as error:  # locked, disk full: the same for all of them
+            for _, done in group:
+                done.set_exception(UnavailableError(f"the store cannot be written: {error}"))
         except Exception as error:
-            if len(group) > 1:  # one bad batch must not cost its neighbours
-                for entry in group:
-                    self._write([entry])
+            if len(group) == 1:
+                group[0][1].set_exception(error)
                 return
-            temporary = isinstance(error, (sqlite3.OperationalError, OSError))
-            group[0][1].set_exception(UnavailableError(str(error)) if temporary else error)
-            return
-        for _, done in group:
-            done.set_result(None)
-
-    def _tidy(self) -> None:
-        # What is committed is committed: a disk without room to delete must not make it look refused.
-        with contextlib.suppress(sqlite3.Error):
-            self.store.evict()
+            for entry in group:  # one bad batch must not cost its neighbours
+                self._write([entry])
+        else:
+            for _, done in group:
+                done.set_result(None)
