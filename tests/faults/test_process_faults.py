@@ -65,10 +65,9 @@ sys.exit(7)
     done = script.run(code, ENDPOINT=url, TRAX_EXIT_TIMEOUT="1.5")
     assert time.monotonic() - float(done.stdout) < 1.5 + 1.0  # the interpreter's own end is in it
     assert done.returncode == 7
-    lines = [line for line in done.stderr.splitlines() if "not delivered" in line]
-    assert len(lines) == 1
-    assert "100 spans, " in lines[0]
-    assert "1 log record" in lines[0]
+    [line] = done.stderr.splitlines()
+    assert line.startswith("trax-otel: not delivered: 100 spans, ")
+    assert "1 log record" in line
 
 
 def test_sigterm_with_full_queues_on_a_hanging_endpoint(endpoint: OtlpEndpoint, script: Any) -> None:

@@ -196,7 +196,7 @@ class OtlpDelivery(Generic[Item]):
             if answer.verdict not in {"again", "unreachable"}:
                 return answer
             tries += 1
-            self._failed(answer.reason)
+            self._failed(answer.reason, effort)
             if answer.limited and tries >= LIMITED_TRIES:
                 return Answer("refused", answer.reason)
             if effort.closing and answer.verdict == "unreachable" and tries >= EXIT_TRIES:
@@ -228,7 +228,8 @@ class OtlpDelivery(Generic[Item]):
         if answer.verdict in {"again", "unreachable"}:
             effort.given_up = effort.closing
             return self._lose(part, "budget" if effort.closing else "transport")
-        self._warn(f"{self._address} refused {self.tally.describe(self._codec.count(part))}: {answer.reason}")
+        if not effort.closing:
+            self._warn(f"{self._address} refused {self.tally.describe(self._codec.count(part))}: {answer.reason}")
         return self._lose(part, "rejected")
 
     def _lose(self, items: Sequence[Item], reason: Any) -> int:
@@ -236,9 +237,9 @@ class OtlpDelivery(Generic[Item]):
         self.tally.dropped(count, reason)
         return count
 
-    def _failed(self, reason: str) -> None:
+    def _failed(self, reason: str, effort: Effort) -> None:
         self.tally.last_failure = f"{self._address}: {reason}"
-        if not self._failing:
+        if not self._failing and not effort.closing:  # at the end of the process one line says it all
             self._failing = True
             self._warn(f"{self.tally.signal} cannot be delivered to {self._address} ({reason}); kept and tried again")
 
