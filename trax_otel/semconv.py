@@ -74,6 +74,8 @@ ERROR_FINGERPRINT: Final = "trax.error.fingerprint"
 """Stable hash of code, type and the application's innermost frames: errors that belong together share it."""
 ERROR_CONTEXT_PREFIX: Final = "trax.error.context."
 """Prefix of the context that the raiser of a TraxError attached to it."""
+ERROR_RECORDED: Final = "trax.error.recorded"
+"""True on a log record whose exception was recorded before, on a span or by an earlier record: it counts once."""
 ERROR_HANDLED_BY: Final = "trax.error.source"
 """Where an uncaught exception surfaced: `main`, `thread`, `asyncio`, `unraisable`."""
 

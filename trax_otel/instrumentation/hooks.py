@@ -13,7 +13,6 @@ from wrapt import register_post_import_hook
 
 from .. import semconv
 from ..errors import error_facts
-from ..signals import is_recorded
 from ..signals.events import count_error, emit_record, exception_attributes
 from ..signals.stacktrace import describe
 
@@ -36,7 +35,7 @@ def install_hooks() -> None:
 def report_uncaught(error: BaseException | None, source: Source, thread: str = "") -> None:
     """Count an uncaught error and send a log record; never raises. What is no `Exception` is no error.
 
-    Where a span has recorded the error already, the record tells only that it went uncaught, so that it counts once.
+    Where it was recorded before, the record says so, and it counts once.
     """
     if not isinstance(error, Exception):
         return
@@ -45,11 +44,9 @@ def report_uncaught(error: BaseException | None, source: Source, thread: str = "
         attributes: dict[str, Any] = {semconv.ERROR_HANDLED_BY: source}
         if thread:
             attributes[semconv.THREAD_NAME] = thread
-        if is_recorded(error):
-            attributes[semconv.ERROR_FINGERPRINT] = facts.fingerprint or ""
-        else:
-            count_error(error, facts)
-            attributes.update(exception_attributes(error, facts))
+        attributes.update(exception_attributes(error, facts))
+        if not count_error(error, facts):
+            attributes[semconv.ERROR_RECORDED] = True
         body = f"uncaught in {source}{f' {thread}' if thread else ''}: {describe(error)}"
         emit_record(semconv.EXCEPTION_EVENT, attributes, "FATAL" if source == "main" else "ERROR", body)
     except Exception:  # the exception that is being reported matters more than ours

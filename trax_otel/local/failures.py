@@ -28,9 +28,10 @@ FROM span s JOIN resource r ON r.id = s.resource_id {where} AND NOT EXISTS (
     CASE WHEN s.recorded THEN c.recorded = 1 AND c.error_type = s.error_type ELSE c.status = 2 OR c.recorded = 1 END)
 ORDER BY s.id DESC LIMIT ?
 """
+_RECORDED: Final = f'"{semconv.ERROR_RECORDED}":true'
 _LOGS: Final = """
 SELECT r.service, r.version, l.error_code, l.error_type, l.time_ns, l.body, l.trace_id, l.span_id, l.attributes, '[]'
-FROM log l JOIN resource r ON r.id = l.resource_id {where} AND (l.trace_id IS NULL OR NOT EXISTS (
+FROM log l JOIN resource r ON r.id = l.resource_id {where} AND instr(l.attributes, '{recorded}') = 0 AND (l.trace_id IS NULL OR NOT EXISTS (
   SELECT 1 FROM span s WHERE s.trace_id = l.trace_id AND (s.recorded = 1 OR s.status = 2)))
 ORDER BY l.id DESC LIMIT ?
 """
@@ -58,7 +59,7 @@ def error_stats(rows: Rows, where: str, values: Sequence[Any], wanted: Filter) -
         _add(groups, row)
     if not wanted.operation and not wanted.min_duration_ns:
         log_where, log_values = _log_conditions(wanted)
-        for row in rows(_LOGS.format(where=log_where), (*log_values, MAX_LOOKED_AT)):
+        for row in rows(_LOGS.format(where=log_where, recorded=_RECORDED), (*log_values, MAX_LOOKED_AT)):
             _add(groups, row)
     stats = [
         ErrorStats(

@@ -114,7 +114,7 @@ def export(record: logging.LogRecord) -> None:
                 severity_number=_SEVERITIES.get(level) or severity_number(level),
                 severity_text=_SEVERITY_TEXTS.get(record.levelname) or text_of(record.levelname, 64),
                 body=clean(message, MAX_BODY),
-                attributes={**attributes, **_place(record), **_exception_attributes(error)},
+                attributes={**attributes, **_place(record), **_exception_attributes(error, span)},
             )
         if as_event:
             attributes[semconv.LOG_SEVERITY] = text_of(record.levelname, 64)
@@ -198,11 +198,15 @@ def _place(record: logging.LogRecord) -> dict[str, Any]:
     }
 
 
-def _exception_attributes(error: BaseException | None) -> dict[str, str]:
+def _exception_attributes(error: BaseException | None, span: Span) -> dict[str, str | bool]:
+    """The exception; outside of spans the first record of it is its recording, and counts it."""
     if error is None:
         return {}
+    facts = errors.error_facts(error)
+    known = signals.is_recorded(error) if span.is_recording() else not signals.count_error(error, facts)
     return {
-        semconv.EXCEPTION_TYPE: errors.error_facts(error).type,
+        **({semconv.ERROR_RECORDED: True} if known else {}),
+        semconv.EXCEPTION_TYPE: facts.type,
         semconv.EXCEPTION_MESSAGE: text_of(error, MAX_ATTRIBUTE_TEXT),
         semconv.EXCEPTION_STACKTRACE: clean(signals.format_exception(error), MAX_BODY),
     }

@@ -19,7 +19,7 @@ from .correlation import (
     new_correlation_id,
     valid_correlation_id,
 )
-from .events import emit_event, is_recorded, log_event, mark_recorded, record_error
+from .events import count_error, emit_event, is_recorded, log_event, mark_recorded, record_error
 from .facts import ErrorFacts
 from .instruments import (
     BoundInstrument,
@@ -42,6 +42,7 @@ __all__ = [
     "Series",
     "SpanScope",
     "attach_correlation",
+    "count_error",
     "counter",
     "current_correlation",
     "detach",
