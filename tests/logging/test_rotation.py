@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -168,23 +169,35 @@ def test_a_pipe_is_refused_and_nothing_hangs(tmp_path: Path) -> None:
         RotatingFile(tmp_path / "trax.log").write(b"x\n", time.time())
 
 
-def test_the_lines_of_a_file_that_was_just_deleted_are_written_again(tmp_path: Path) -> None:
+def test_a_removed_folder_costs_no_line_and_one_line_on_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "logs" / "trax.log"
+    file = RotatingFile(path, max_bytes=1000, backup_count=2)
+    file.write(b"one\n", time.time())
+    path.unlink()
+    shutil.rmtree(path.parent)
+    file.write(b"two\n", time.time() + 0.001)
+    file.write(b"three\n", time.time())
+    file.close()
+    assert path.read_bytes() == b"two\nthree\n"
+    assert capsys.readouterr().err == f"trax-otel: log file {path} was removed; a new one is begun\n"
+
+
+def test_a_renamed_file_is_left_to_whoever_renamed_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "trax.log"
     fake = SetClock(1_000.0)
     with clock.use(fake):
         file = RotatingFile(path)
         file.write(b"one\n", fake.seconds)
-        path.unlink()
-        path.parent.rmdir()
+        path.rename(tmp_path / "moved")
         file.write(b"two\n", fake.seconds)
         fake.seconds += 0.3
         file.write(b"three\n", fake.seconds)
-        assert path.read_bytes() == b"one\ntwo\nthree\n"
-        path.unlink()
-        fake.seconds += 3_600
-        file.write(b"four\n", fake.seconds)
-        assert path.read_bytes() == b"four\n", "what was deleted an hour ago stays deleted"
-    file.close()
+        file.close()
+    assert (tmp_path / "moved").read_bytes() == b"one\ntwo\n"
+    assert path.read_bytes() == b"three\n"
+    assert capsys.readouterr().err == ""
 
 
 def test_a_full_limit_takes_no_part_of_a_line() -> None:

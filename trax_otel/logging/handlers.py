@@ -115,11 +115,6 @@ class FileHandler(ContainedHandler):
             except Exception as error:
                 self._failed(error, created)
 
-    def forget_losses(self) -> None:
-        """In a forked child: neither losses nor the last lines are its own."""
-        super().forget_losses()
-        self.file.forget()
-
     def close(self) -> None:
         """Close the file. `logging.config` closes handlers that stay in use: the next record opens it again."""
         self.acquire()
