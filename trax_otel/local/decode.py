@@ -28,8 +28,7 @@ REQUESTS: Final[dict[Signal, Any]] = {
     "metrics": ExportMetricsServiceRequest,
     "logs": ExportLogsServiceRequest,
 }
-ITEMS: Final[dict[Signal, Any]] = {"traces": Span, "metrics": Metric, "logs": LogRecord}
-_ITEM_NAMES: Final = frozenset(item.DESCRIPTOR.full_name for item in ITEMS.values())
+_ITEM_NAMES: Final = frozenset(item.DESCRIPTOR.full_name for item in (Span, Metric, LogRecord))
 _OPTIONAL_NAMES: Final = frozenset({InstrumentationScope.DESCRIPTOR.full_name, Resource.DESCRIPTOR.full_name})
 _SEVERITIES: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _EMPTY: Final = "[]"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from google.protobuf import json_format
 
-from .decode import ITEMS, REQUESTS, RefusedError, Signal, from_message
+from .decode import REQUESTS, RefusedError, Signal, from_message
 from .store import Batch
 
 MAX_DEPTH: Final = 150
@@ -43,13 +43,12 @@ def from_json(signal: Signal, body: bytes) -> Batch:
         for scope in _objects(resource, middle, refused):
             of_scope = _repeated(of_resource, middle).add()
             _fill(of_scope, {key: value for key, value in scope.items() if key != inner})
+            items = _repeated(of_scope, inner)
             for item in _objects(scope, inner, refused):
-                message = ITEMS[signal]()
-                problem = _fill(message, item)
+                problem = _fill(items.add(), item)
                 if problem:
                     refused.reject(problem)
-                else:
-                    _repeated(of_scope, inner).append(message)
+                    del items[-1]
     batch = from_message(signal, request)
     if refused.rejected:
         batch.reject(refused.reason, refused.rejected)
