@@ -55,7 +55,7 @@ class L:
 
 
 def trace_id(number: int) -> str:
-    return f"{number:032x}"
+    return f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}"
 
 
 def span_id(number: int) -> str:
@@ -70,7 +70,9 @@ def _put(target: Any, attributes: Mapping[str, Any]) -> None:
 
 
 def _resource(target: Any, service: str) -> None:
-    _put(target.attributes, {"service.name": service, "service.version": "1.4.2", "service.instance.id": f"{service}-1"})
+    _put(
+        target.attributes, {"service.name": service, "service.version": "1.4.2", "service.instance.id": f"{service}-1"}
+    )
 
 
 def ns(at: float) -> int:
@@ -127,9 +129,15 @@ def metric_request(service: str = "shop", minutes: int = 12, **texts: str) -> by
     resource = request.resource_metrics.add()
     _resource(resource.resource, service)
     scope = resource.scope_metrics.add()
-    gauge = scope.metrics.add(name=texts.get("gauge", "process.memory.usage"), unit="By", description=texts.get("description", "Resident memory of the process."))
+    gauge = scope.metrics.add(
+        name=texts.get("gauge", "process.memory.usage"),
+        unit="By",
+        description=texts.get("description", "Resident memory of the process."),
+    )
     counter = scope.metrics.add(name="trax.errors", unit="{error}", description="Errors recorded.")
-    spread = scope.metrics.add(name="http.server.request.duration", unit="s", description="Duration of HTTP server requests.")
+    spread = scope.metrics.add(
+        name="http.server.request.duration", unit="s", description="Duration of HTTP server requests."
+    )
     counter.sum.aggregation_temporality = spread.histogram.aggregation_temporality = 2
     counter.sum.is_monotonic = True
     for step in range(minutes * 6):
@@ -145,11 +153,17 @@ def metric_request(service: str = "shop", minutes: int = 12, **texts: str) -> by
             buckets = [low, (count - low) * 2 // 3, 0, 0]
             buckets[2 + place] = count - sum(buckets)
             point = spread.histogram.data_points.add(
-                time_unix_nano=when, count=count, sum=count * 0.08, explicit_bounds=[0.05, 0.1, 0.5], bucket_counts=buckets
+                time_unix_nano=when,
+                count=count,
+                sum=count * 0.08,
+                explicit_bounds=[0.05, 0.1, 0.5],
+                bucket_counts=buckets,
             )
             _put(point.attributes, {"http.route": route, "http.request.method": "GET"})
             if step % 10 == 9:
-                point.exemplars.add(trace_id=bytes.fromhex(trace_id(1)), span_id=bytes.fromhex(span_id(1)), time_unix_nano=when)
+                point.exemplars.add(
+                    trace_id=bytes.fromhex(trace_id(1)), span_id=bytes.fromhex(span_id(1)), time_unix_nano=when
+                )
     return request.SerializeToString()
 
 
@@ -201,20 +215,22 @@ def failing_checkout(trace: int = 1, first: int = 1) -> list[S]:
             attributes={"trax.retry.attempt": number, **failed}, events=[("exception", at + took - 1, exception)],
         )  # fmt: skip
 
+    payment = {"trax.operation.name": "payment", "trax.retry.count": 2, "trax.outcome": "failure", **failed}
+    opened = {"trax.circuit_breaker.name": "bank", "trax.circuit_breaker.state": "open"}
+    rejected = {**opened, "trax.outcome": "rejected", "error.type": "CircuitOpenError", "trax.error.code": "TRAX-012"}
+    recovered = {"trax.recovery.strategy": "fallback", "trax.recovery.outcome": "recovered"}
+    scheduled = {"trax.retry.attempt": 2, "trax.retry.delay": 0.1}
     return [
         S(n, "POST /checkout", None, 0, 900, trace, "web", "server", "payment failed",
           {"http.request.method": "POST", "http.route": "/checkout", "http.response.status_code": 502, **failed}),
-        S(n + 1, "SELECT orders", n, 12, 31, trace, "shop", "client", attributes={"db.system.name": "postgresql"}),
-        S(n + 2, "reserve", n, 50, 80, trace, "shop", events=[("stock.reserved", 120, {"items": 3})]),
-        S(n + 3, "payment", n, 140, 700, trace, "shop", error="Connection refused",
-          attributes={"trax.operation.name": "payment", "trax.retry.count": 2, "trax.outcome": "failure", **failed},
-          events=[("trax.retry.scheduled", 185, {"trax.retry.attempt": 2, "trax.retry.delay": 0.1}),
-                  ("trax.circuit_breaker.state_changed", 700, {"trax.circuit_breaker.name": "bank", "trax.circuit_breaker.state": "open"})]),
+        S(n + 1, "SELECT orders", n, 12, 31, trace, kind="client", attributes={"db.system.name": "postgresql"}),
+        S(n + 2, "reserve", n, 50, 80, trace, events=[("stock.reserved", 120, {"items": 3})]),
+        S(n + 3, "payment", n, 140, 700, trace, error="Connection refused", attributes=payment,
+          events=[("trax.retry.scheduled", 185, scheduled), ("trax.circuit_breaker.state_changed", 700, opened)]),
         attempt(1, 142, 40), attempt(2, 290, 60), attempt(3, 560, 140),
-        S(n + 7, "bank", n + 3, 710, 1, trace, "shop", error="circuit open", attributes={
-            "trax.circuit_breaker.name": "bank", "trax.circuit_breaker.state": "open", "trax.outcome": "rejected",
-            "error.type": "trax_otel.errors.CircuitOpenError", "trax.error.code": "TRAX-012"}, links=[(trace, n + 6, {"why": "tripped here"})]),
-        S(n + 8, "recover", n + 3, 715, 110, trace, "shop", attributes={"trax.recovery.strategy": "fallback", "trax.recovery.outcome": "recovered"}),
+        S(n + 7, "bank", n + 3, 710, 1, trace, error="circuit open", attributes=rejected,
+          links=[(trace, n + 6, {"why": "tripped here"})]),
+        S(n + 8, "recover", n + 3, 715, 110, trace, attributes=recovered),
         S(n + 9, "queue payment", n + 8, 720, 100, trace, "queue", "producer"),
     ]  # fmt: skip
 
@@ -224,7 +240,14 @@ def checkout_logs(trace: int = 1, first: int = 1) -> list[L]:
         L("order 4711 accepted", 15, "INFO", trace, first, "web", "web.checkout", {"order.id": 4711}),
         L("stock reserved", 121, "INFO", trace, first + 2),
         L("payment failed, attempt 1 of 3: [Errno 111] Connection refused", 183, "WARN", trace, first + 4),
-        L("payment failed for good", 702, "ERROR", trace, first + 3, attributes={"trax.error.code": "TRAX-001", "exception.stacktrace": STACK}),
+        L(
+            "payment failed for good",
+            702,
+            "ERROR",
+            trace,
+            first + 3,
+            attributes={"trax.error.code": "TRAX-001", "exception.stacktrace": STACK},
+        ),
         L("worker idle", 2_000, "DEBUG", service="queue", logger="queue.worker"),
     ]
 
@@ -232,12 +255,20 @@ def checkout_logs(trace: int = 1, first: int = 1) -> list[L]:
 def long_trace(count: int, trace: int = 50) -> list[S]:
     """A trace of many spans of four services, up to twelve levels deep, some of them failed."""
     spans = [S(1_000, "nightly import", None, 0, count + 200, trace, "importer", "server")]
+    damaged = {"error.type": "ValueError", "trax.error.code": "TRAX-004"}
     for number in range(1, count):
-        depth = number % 11
+        depth, kind, failed = number % 11, number % 4, number % 97 == 0
         spans.append(
-            S(1_000 + number, ("load row", "parse", "SELECT customers", "store")[number % 4], 1_000 + (number - 1 if depth else 0),
-              number, max(1, 30 - depth * 2), trace, ("importer", "parser", "db", "queue")[number % 4],
-              error="row is damaged" if number % 97 == 0 else None,
-              attributes={"row": number, **({"error.type": "ValueError", "trax.error.code": "TRAX-004"} if number % 97 == 0 else {})})
-        )  # fmt: skip
+            S(
+                1_000 + number,
+                ("load row", "parse", "SELECT customers", "store")[kind],
+                1_000 + (number - 1 if depth else 0),
+                number,
+                max(1, 30 - depth * 2),
+                trace,
+                ("importer", "parser", "db", "queue")[kind],
+                error="row is damaged" if failed else None,
+                attributes={"row": number, **(damaged if failed else {})},
+            )
+        )
     return spans

@@ -65,13 +65,10 @@ def overall(series: MetricSeries) -> MetricPoint | None:
     """All that a histogram's stored points say, as one point; None without points."""
     if not series.points or series.kind not in HISTOGRAMS:
         return None
-    parts = [_difference(series, index) for index in range(len(series.points))]
     last = series.points[-1]
-    fitting = [
-        (point, counts) for point, counts in zip(series.points, parts, strict=True) if point.bounds == last.bounds
-    ]
-    counts = tuple(map(sum, zip(*(counts for _, counts in fitting), strict=False)))
-    total = last.sum if series.temporality == "cumulative" else sum(point.sum or 0.0 for point in series.points)
+    fitting = [index for index, point in enumerate(series.points) if point.bounds == last.bounds]
+    counts = tuple(map(sum, zip(*(_difference(series, index) for index in fitting), strict=False)))
+    total = sum(_grown(series, index) for index in range(len(series.points)))
     return MetricPoint(last.time_ns, None, sum(counts), total, last.bounds, counts)
 
 
@@ -86,13 +83,24 @@ def _histogram_samples(series: MetricSeries) -> list[Sample]:
 
 def _difference(series: MetricSeries, index: int) -> tuple[int, ...]:
     """The observations that a point adds to the one before it; all of its own after a restart."""
-    point = series.points[index]
-    if index == 0 or series.temporality != "cumulative":
-        return point.bucket_counts
-    before = series.points[index - 1]
-    if before.bounds != point.bounds or (point.count or 0) < (before.count or 0):
+    point, before = series.points[index], _before(series, index)
+    if before is None:
         return point.bucket_counts
     return tuple(max(0, now - then) for now, then in zip(point.bucket_counts, before.bucket_counts, strict=False))
+
+
+def _grown(series: MetricSeries, index: int) -> float:
+    point, before = series.points[index], _before(series, index)
+    return (point.sum or 0.0) - ((before.sum or 0.0) if before is not None else 0.0)
+
+
+def _before(series: MetricSeries, index: int) -> MetricPoint | None:
+    """The point that a cumulative one goes on from; None where it begins anew."""
+    if index == 0 or series.temporality != "cumulative":
+        return None
+    point, before = series.points[index], series.points[index - 1]
+    anew = before.bounds != point.bounds or (point.count or 0) < (before.count or 0)
+    return None if anew else before
 
 
 def _rates(series: MetricSeries) -> list[Sample]:

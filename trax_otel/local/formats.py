@@ -29,6 +29,8 @@ def clean(value: str) -> str:
 
 def duration(nanoseconds: int) -> str:
     """`850 µs`, `12.3 ms`, `1.24 s`, `2 min 5 s`."""
+    if nanoseconds == 0:
+        return "0 s"
     micros = nanoseconds / 1_000
     if abs(micros) < 1_000:
         return f"{micros:.0f} µs"
@@ -58,7 +60,10 @@ def quantity(value: float | None, unit: str) -> str:
     if name == "1" and not slash:
         return f"{value * 100:.3g} %" if 0 < abs(value) < 1 else f"{value:.6g}"
     number = f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
-    name = "" if name == "1" else name.strip("{}").replace("_", " ")
+    if name.startswith("{"):
+        name = name.strip("{}").replace("_", " ") + ("" if value == 1 else "s")
+    elif name == "1":
+        name = ""
     return f"{number} {name}{rest}" if name else f"{number}{rest}"
 
 

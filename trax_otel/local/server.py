@@ -6,6 +6,7 @@ import contextlib
 import errno
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -102,7 +103,10 @@ def start(
         writer.close()
         raise EndpointError(f"port {grpc_port} on {host} is in use. Another port: --grpc-port PORT") from None
     config = uvicorn.Config(
-        _application(writer, chosen, local_only=_name(_bracketed(host)) in LOCAL_NAMES), log_level="warning", access_log=False, lifespan="off",
+        _application(
+            writer, chosen, local_only=_name(_bracketed(host)) in LOCAL_NAMES, stopping=lambda: server.should_exit
+        ),
+        log_level="warning", access_log=False, lifespan="off",
         timeout_graceful_shutdown=2, log_config=None,
     )  # fmt: skip
     server = uvicorn.Server(config)
@@ -139,14 +143,14 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _application(writer: Any, path: Path, *, local_only: bool) -> Any:
+def _application(writer: Any, path: Path, *, local_only: bool, stopping: Callable[[], bool]) -> Any:
     from starlette.applications import Starlette
 
     from .http_receiver import receiver_routes
     from .queries import Queries
     from .web import routes
 
-    application: Any = Starlette(routes=[*receiver_routes(writer), *routes(Queries(path))])
+    application: Any = Starlette(routes=[*receiver_routes(writer), *routes(Queries(path), stopping)])
     return HostCheck(application) if local_only else application
 
 

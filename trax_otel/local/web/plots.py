@@ -20,6 +20,8 @@ BOTTOM: Final = 24
 MAX_LINES: Final = 8
 MAX_SAMPLES: Final = 240
 
+_SCALED: Final = frozenset({"s", "ms", "us", "ns", "By", "By/s"})
+"""Units whose prefix changes with the value: they stand at the grid, others only with the latest value."""
 _Points = list[tuple[int, float | None]]
 
 
@@ -104,7 +106,7 @@ def _plot(title: str, unit: str, lines: Sequence[tuple[str, _Points]], hidden: i
     if not values:
         return None
     times = [moment for _, points in lines for moment, _ in points]
-    low, high, step = _nice(min(0.0, *values), max(values))
+    low, high, step = _nice(min(0.0, *values), max(values), binary=unit.startswith("By"))
     first, last = min(times), max(times)
 
     def x(moment: int) -> float:
@@ -117,7 +119,7 @@ def _plot(title: str, unit: str, lines: Sequence[tuple[str, _Points]], hidden: i
     levels = [low + step * number for number in range(round((high - low) / step) + 1)]
     return Plot(
         title, unit, tuple(_line(name, number, points, x, y, unit) for number, (name, points) in enumerate(lines)),
-        tuple((y(level), quantity(level, unit)) for level in levels), first, last, hidden,
+        tuple((y(level), quantity(level, unit if unit in _SCALED else "")) for level in levels), first, last, hidden,
     )  # fmt: skip
 
 
@@ -132,11 +134,11 @@ def _line(
     return Line(name, colour, path, dots, quantity(known[-1], unit) if known else "–")
 
 
-def _nice(low: float, high: float) -> tuple[float, float, float]:
+def _nice(low: float, high: float, *, binary: bool = False) -> tuple[float, float, float]:
     """Round limits around the values, and the step of the grid (three to six levels)."""
     span = (high - low) or abs(high) or 1.0
-    step = 10 ** math.floor(math.log10(span / 3))
-    for factor in (1, 2, 5, 10):
+    step = float(2 ** math.floor(math.log2(max(span, 2.0) / 4)) if binary else 10 ** math.floor(math.log10(span / 3)))
+    for factor in (1, 2, 4) if binary else (1, 2, 5, 10):
         if span / (step * factor) <= 4.5:
             step *= factor
             break

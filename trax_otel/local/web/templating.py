@@ -32,9 +32,9 @@ class PageLinks:
     lazy = True
     """Whether a long trace may leave the details of its spans to be fetched."""
 
-    def span(self, trace_id: str, span_id: str) -> str:
-        """A span's details alone."""
-        return f"/traces/{quote(trace_id, safe='')}/spans/{quote(span_id, safe='')}"
+    def spans(self, trace_id: str) -> str:
+        """Where the details of a trace's spans are, before the span's id."""
+        return f"/traces/{quote(trace_id, safe='')}/spans/"
 
     def trace(self, trace_id: str | None, span_id: str | None = None) -> str:
         """A trace, at one of its spans."""

@@ -108,18 +108,15 @@ class Waterfall:
         """The marks of the time axis: percent and text."""
         return [(percent, duration(self.duration_ns * percent // 100)) for percent in (0, 25, 50, 75, 100)]
 
-    def origins(self, limit: int = 10) -> list[Row]:
-        """Where it failed: spans that carry the exception, else failed ones with no failed span among those below."""
+    def origins(self) -> list[tuple[Row, int]]:
+        """Where it failed, and how often in the same way: failed spans without a failed one right below."""
         failed = [row for row in self.rows if row.failed]
-        carrying = [row for row in failed if any(event.name == semconv.EXCEPTION_EVENT for event in row.span.events)]
-        if carrying:
-            return carrying[:limit]
         parents = {row.span.parent_id for row in failed}
-        return [row for row in failed if row.span.span_id not in parents][:limit]
-
-    def row(self, span_id: str) -> Row | None:
-        """The row of one span."""
-        return next((row for row in self.rows if row.span.span_id == span_id), None)
+        found: dict[tuple[str | None, ...], list[Row]] = {}
+        for row in failed:
+            if row.span.span_id not in parents:
+                found.setdefault((row.span.error_code, row.span.error_type, row.message), []).append(row)
+        return [(rows[0], len(rows)) for rows in found.values()]
 
 
 def waterfall(spans: Sequence[Span], logs: Sequence[Log] = (), window: tuple[int, int] | None = None) -> Waterfall:

@@ -42,7 +42,7 @@
   function goTo(row, open) {
     unfoldAbove(row);
     if (open) row.querySelector("details").open = true;
-    row.scrollIntoView({ block: "center" });
+    row.scrollIntoView({ block: "start" });
     row.querySelector("summary").focus({ preventScroll: true });
   }
 
@@ -51,17 +51,21 @@
     if (row) goTo(row, true);
   }
 
+  /** A long trace comes without its spans' details: they are fetched when one is opened. */
   async function fetchDetails(details) {
-    const link = details.querySelector(":scope > .more > a.fetch");
-    if (!link || link.dataset.asked) return;
-    link.dataset.asked = "yes";
+    const row = details.parentElement;
+    const spans = row.matches?.(".row") && row.closest(".waterfall").dataset.spans;
+    if (!spans || details.querySelector(":scope > .more")) return;
+    const more = document.createElement("div");
+    more.className = "more";
+    details.append(more);
     try {
-      const answer = await fetch(`${link.href}?bare=1`);
+      const answer = await fetch(`${spans}${row.id.slice(2)}?bare=1`);
       if (!answer.ok) throw new Error(answer.statusText);
-      const more = link.parentElement;
       more.innerHTML = await answer.text(); // from our own server, which escapes all that telemetry says
     } catch {
-      delete link.dataset.asked; // the link stays: it leads to the same details
+      more.remove(); // opening it again asks again
+      details.open = false;
     }
   }
 
