@@ -25,6 +25,7 @@ from .values import MAX_ATTRIBUTE_TEXT, attribute, clean, text_of
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger, LoggerProvider
     from opentelemetry.context import Context
+    from opentelemetry.trace import Span
 
     from ..signals import Correlation
 
