@@ -8,7 +8,7 @@ instrument never raises.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.metrics import Observation as OtelObservation
 
@@ -147,15 +147,19 @@ def gauge(spec: MetricSpec) -> Instrument:
 
 # --- Observables ----------------------------------------------------------------------------------
 
+_OBSERVABLE: Final = {"observable_counter", "observable_gauge", "observable_up_down_counter"}
 _observed: dict[str, Table] = {}
 
 
 def observe(spec: MetricSpec, callback: Callable[[], Iterable[Observation]]) -> Callable[[], None]:
     """Ask `callback` for (value, attributes) pairs at every export; returns the function that ends it.
 
-    Several callbacks may serve one metric. A callback that raises is named once on stderr and asked no more.
+    Several callbacks may serve one metric. A callback that raises is named once on stderr and asked no more. Raises
+    ValueError where the name is another metric's.
     """
     entry = table(spec)
+    if entry.spec != spec or spec.kind not in _OBSERVABLE:
+        raise ValueError(f"{spec.name} exists with another description: {entry.spec}")
     entry.observers.append(callback)
     if spec.name not in _observed:
         _observed[spec.name] = entry
