@@ -39,6 +39,8 @@ _SEVERITY_STYLES: Final = {
     "FATAL": "bold red",
     "CRITICAL": "bold red",
 }
+DEEPEST: Final = 40
+"""Spans are indented up to this depth; what lies deeper stands at the same place."""
 STACK_LINES: Final = 12
 """Lines of a stack trace that the tree shows, the innermost."""
 
@@ -154,7 +156,7 @@ def print_trace(console: Console, spans: Sequence[Span], logs: Sequence[Log] = (
         tree.add(_log_line(log, start))
     branches = [tree]
     for node in nodes(spans):
-        del branches[node.depth + 1 :]
+        del branches[min(node.depth, DEEPEST) + 1 :]
         branches.append(branches[-1].add(_span_line(node.span, start)))
         _add_details(branches[-1], node.span, start, by_span.get(node.span.span_id, []), details)
     console.print(tree, soft_wrap=True)

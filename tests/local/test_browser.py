@@ -1,0 +1,290 @@
+"""The page in real Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+from support.stored import (
+    L,
+    S,
+    checkout_logs,
+    failing_checkout,
+    log_request,
+    long_trace,
+    metric_request,
+    span_id,
+    span_request,
+    trace_id,
+)
+
+from trax_otel.local.queries import Queries
+from trax_otel.local.report import write_report
+from trax_otel.local.server import Endpoint, start
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900")  # fmt: skip
+PROTOBUF = {"content-type": "application/x-protobuf"}
+ATTACK = """"'><script>document.title='owned'</script><img src=x onerror="document.title='owned'">"""
+
+
+def _found(*names: str) -> str:
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        message = f"none of {', '.join(names)} is installed (Debian: apt install chromium chromium-driver)"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = Options()
+    options.binary_location = _found("chromium", "chromium-browser", "google-chrome")
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(_found("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+class Browser:
+    """The endpoint and a browser that looks at it; `send` goes over OTLP/HTTP."""
+
+    def __init__(self, driver: webdriver.Chrome, endpoint: Endpoint) -> None:
+        self.driver = driver
+        self.endpoint = endpoint
+
+    def send(self, *spans: S, logs: list[L] | None = None, metrics: bytes | None = None) -> None:
+        for signal, body in (("traces", span_request(spans)), ("logs", log_request(logs or [])), ("metrics", metrics)):
+            if body:
+                url = f"{self.endpoint.url}/v1/{signal}"
+                httpx.post(url, content=body, headers=PROTOBUF, timeout=30).raise_for_status()
+
+    def open(self, path: str) -> None:
+        self.driver.get(self.endpoint.url + path)
+
+    def all(self, selector: str) -> list[Any]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector: str) -> Any:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def row(self, number: int) -> Any:
+        return self.driver.find_element(By.ID, f"s-{span_id(number)}")
+
+    def until(self, condition: Any, seconds: float = 10) -> Any:
+        return WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: condition())
+
+    def visible_rows(self) -> int:
+        return len(self.all(".row:not([hidden])"))
+
+    def script(self, code: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(code, *arguments)  # type: ignore[no-untyped-call]
+
+    def complaints(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def browser(chromium: webdriver.Chrome, tmp_path: Path) -> Iterator[Browser]:
+    with start(http_port=0, grpc_port=0, path=tmp_path / "local.db") as endpoint:
+        browser = Browser(chromium, endpoint)
+        browser.complaints()
+        yield browser
+        complaints = browser.complaints()
+        chromium.get("about:blank")
+    assert complaints == [], "nothing may be reported on the console"
+
+
+def test_open_search_expand_and_follow_a_link(browser: Browser) -> None:
+    browser.send(*failing_checkout(), S(900, "GET /health", None, 5_000, 3, 2, "web", "server"), logs=checkout_logs())
+    browser.open("/")
+    browser.one("nav a[href='/traces']").click()
+    browser.one("body").send_keys("/")
+    assert browser.script("return document.activeElement.id") == "find", "a slash leads into the search"
+    browser.one("#find").send_keys("postgresql", Keys.ENTER)
+    browser.until(lambda: "text=postgresql" in browser.driver.current_url)
+    (link,) = browser.all("tbody th a")
+    link.click()
+    browser.until(lambda: browser.driver.title.startswith("POST /checkout"))
+
+    attempt = browser.row(7)
+    assert not attempt.find_element(By.CSS_SELECTOR, ".more").is_displayed()
+    attempt.find_element(By.CSS_SELECTOR, "summary").click()
+    assert "payment.py" in attempt.find_element(By.CSS_SELECTOR, ".stack").text
+
+    browser.row(8).find_element(By.CSS_SELECTOR, "summary").click()
+    browser.row(8).find_element(By.CSS_SELECTOR, ".links a").click()
+    assert browser.driver.current_url.endswith(f"#s-{span_id(7)}"), (
+        "the link leads to the span that tripped the breaker"
+    )
+
+    browser.row(7).find_element(By.CSS_SELECTOR, ".failure .code").click()
+    browser.until(lambda: browser.one("h1").text.startswith("TRAX-001"))
+    assert "What to do" in browser.one(".meaning").text
+
+
+def test_a_link_to_a_span_opens_it(browser: Browser) -> None:
+    browser.send(*failing_checkout())
+    browser.open(f"/traces/{trace_id(1)}#s-{span_id(5)}")
+    assert browser.until(lambda: browser.row(5).find_element(By.CSS_SELECTOR, ".more").is_displayed())
+
+
+def test_subtrees_fold_by_mouse_and_keys(browser: Browser) -> None:
+    browser.send(*failing_checkout())
+    browser.open(f"/traces/{trace_id(1)}")
+    assert browser.visible_rows() == 10
+    payment = browser.row(4)
+    payment.find_element(By.CSS_SELECTOR, ".twist").click()
+    assert browser.visible_rows() == 4
+    assert payment.find_element(By.CSS_SELECTOR, ".twist").get_attribute("aria-expanded") == "false"
+    summary = payment.find_element(By.CSS_SELECTOR, "summary")
+    summary.send_keys(Keys.ARROW_RIGHT)
+    assert browser.visible_rows() == 10
+    summary.send_keys(Keys.ARROW_DOWN)
+    assert browser.script("return document.activeElement.closest('.row').id") == f"s-{span_id(5)}"
+    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert browser.row(5).find_element(By.CSS_SELECTOR, ".more").is_displayed()
+    browser.one("[data-fold=all]").click()
+    assert browser.visible_rows() == 4, "the root's children stay in sight"
+    browser.one("[data-fold=none]").click()
+    assert browser.visible_rows() == 10
+
+
+def test_what_arrives_is_shown_without_a_reload(browser: Browser) -> None:
+    browser.open("/traces")
+    assert "Nothing has arrived yet" in browser.one("#found").text
+    browser.script("window.same = true")
+    browser.send(S(1, "GET /first", trace=1))
+    browser.until(lambda: "GET /first" in browser.one("#found").text)
+    browser.one("#found tbody a").send_keys("")
+    browser.script("document.querySelector('#found tbody a').focus()")
+    browser.send(S(2, "GET /second", at=50, trace=2))
+    browser.until(lambda: "GET /second" in browser.one("#found").text)
+    assert browser.script("return document.activeElement.textContent") == "GET /first", "the focus stays where it was"
+    browser.one("#live").click()
+    assert browser.one("#live").get_attribute("aria-pressed") == "false"
+    browser.send(S(3, "GET /third", at=90, trace=3))
+    browser.script("return new Promise(done => setTimeout(done, 1500))")
+    assert "GET /third" not in browser.one("#found").text, "it waits while it is paused"
+    browser.one("#live").click()
+    browser.until(lambda: "GET /third" in browser.one("#found").text)
+    assert browser.script("return window.same"), "the page was never loaded again"
+
+
+def test_an_open_log_record_stays_open_while_others_arrive(browser: Browser) -> None:
+    browser.send(logs=[L("the first", attributes={"order.id": 4711})])
+    browser.open("/logs")
+    browser.one(".log summary").click()
+    browser.send(logs=[L("the second", 10)])
+    browser.until(lambda: len(browser.all(".log")) == 2)
+    assert browser.one(".log[open]").text.startswith(browser.all(".log")[1].text[:8])
+    assert "4711" in browser.one(".log[open] .more").text
+
+
+def test_a_trace_that_grows_says_so(browser: Browser) -> None:
+    browser.send(S(1, "root"))
+    browser.open(f"/traces/{trace_id(1)}")
+    assert not browser.one("#grown").is_displayed()
+    browser.send(S(2, "late child", 1))
+    browser.until(lambda: browser.one("#grown").is_displayed())
+    browser.one("#grown a").click()
+    browser.until(lambda: len(browser.all(".row")) == 2)
+
+
+def test_a_trace_of_5000_spans_opens_within_a_second(browser: Browser) -> None:
+    spans = long_trace(5_000)
+    for first in range(0, len(spans), 1_000):
+        browser.send(*spans[first : first + 1_000])
+    timing = "const [t] = performance.getEntriesByType('navigation'); return t.loadEventEnd > 0 && t.loadEventEnd"
+    taken = []
+    for _ in range(3):
+        browser.open(f"/traces/{trace_id(50)}")
+        taken.append(browser.until(lambda: browser.script(timing)) / 1_000)
+    assert len(browser.all(".row")) == 5_000
+    assert statistics.median(taken) < (3.0 if os.environ.get("CI") else 2.0), (
+        taken
+    )  # the target, on a calm machine, is 1 s
+    print(f"5 000 spans opened in {taken} s")
+
+    browser.one("#find").send_keys("store")
+    assert browser.one("#matches").text == "1250 found"
+    browser.one("#find").send_keys(Keys.ENTER)
+    assert browser.one("#matches").text == "1 of 1250"
+    row = browser.row(1_097)
+    row.find_element(By.CSS_SELECTOR, "summary").click()
+    browser.until(lambda: "row is damaged" in row.text)
+    browser.one("[data-fold=all]").click()
+    browser.until(lambda: browser.visible_rows() < 1_000)
+
+
+def test_no_view_scrolls_sideways(browser: Browser) -> None:
+    long_name = "a.very.long.name." * 12
+    wide = S(
+        1, long_name, service=long_name, error=long_name, attributes={long_name: long_name, "error.type": long_name}
+    )
+    browser.send(
+        *failing_checkout(2, 100), wide, logs=[L(long_name, 1, "ERROR", 1, 1)], metrics=metric_request(long_name, 1)
+    )
+    views = [
+        "/",
+        "/services",
+        "/operations",
+        "/traces",
+        "/logs",
+        "/metrics",
+        "/metrics/trax.errors",
+        "/errors",
+        "/errors/TRAX-001",
+    ]
+    for width in (1280, 390):
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        for path in (*views, f"/traces/{trace_id(1)}#s-{span_id(1)}", f"/traces/{trace_id(2)}#s-{span_id(104)}"):
+            browser.open(path)
+            wide_by = browser.script(
+                "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert wide_by <= 0, (path, width)
+    browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_an_attack_in_every_field_stays_text(browser: Browser) -> None:
+    attributes = {ATTACK: ATTACK, "error.type": ATTACK, "trax.error.code": ATTACK}
+    nasty = S(1, ATTACK, service=ATTACK, error=ATTACK, attributes=attributes,
+              events=[(ATTACK, 1, {ATTACK: ATTACK}), ("exception", 2, {"exception.stacktrace": ATTACK})],
+              links=[(1, 1, {ATTACK: ATTACK})])  # fmt: skip
+    record = L(ATTACK, 3, "ERROR", 1, 1, ATTACK, ATTACK, {ATTACK: ATTACK})
+    browser.send(nasty, logs=[record], metrics=metric_request(ATTACK, 1, gauge=ATTACK, label=ATTACK))
+    for path in ("/", "/services", "/operations", "/traces", "/logs", "/metrics", "/errors", f"/traces/{trace_id(1)}"):
+        browser.open(path)
+        assert browser.driver.title.endswith("trax local"), path
+        assert not browser.all("img"), path
+    assert ATTACK[:20] in browser.one(".row").text
+
+
+def test_the_report_works_from_a_file(browser: Browser, tmp_path: Path) -> None:
+    browser.send(*failing_checkout(), logs=checkout_logs())
+    queries = Queries(browser.endpoint.path)
+    browser.driver.get(write_report(queries, tmp_path / "report.html").as_uri())
+    queries.close()
+    assert browser.visible_rows() == 10
+    assert browser.one(".row").size["height"] > 20, "the style applies"
+    browser.row(4).find_element(By.CSS_SELECTOR, ".twist").click()
+    assert browser.visible_rows() == 4, "the script runs"
+    browser.one(".origins a").click()
+    assert browser.until(lambda: browser.row(5).find_element(By.CSS_SELECTOR, ".stack").is_displayed())
