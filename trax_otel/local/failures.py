@@ -1,18 +1,23 @@
 """Which spans and log records tell of one and the same error, so that it counts once.
 
-An error that crosses spans leaves its type and code on each, but its `exception` event only where it was recorded. So a span
-with that event counts (the innermost, where a plain SDK recorded it on each); a failed span without one counts where nothing
-below it failed; a log record counts where it belongs to no trace, or to one without a failed span.
+An error that crosses spans leaves its type and code on each, but its `exception` event only where it was recorded. So:
+
+* each `exception` event counts; where a plain SDK recorded it on every span, that of the innermost;
+* a failed span without one counts where nothing below it failed, no span of the trace has recorded that error, and no log
+  record of its own says more;
+* a log record counts where it does not say itself that the error was recorded before, and no failed span of its trace is of
+  the same type or code.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .. import semconv
+from .filters import contain, equal, where
 from .model import ErrorStats, Filter
 
 Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -20,63 +25,89 @@ Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 MAX_LOOKED_AT: Final = 50_000
 """Failed spans, the newest, that are looked at."""
 
-_SPANS: Final = """
+_LAST: Final = "replace({0}, rtrim({0}, replace({0}, '.', '')), '')"
+"""SQL: a class's name without its module, since log records have the one and spans the other."""
+_SPANS: Final = f"""
 SELECT r.service, r.version, s.error_code, s.error_type, s.start_ns, s.status_message, s.trace_id, s.span_id, s.attributes,
   CASE WHEN s.recorded THEN s.events ELSE '[]' END
-FROM span s JOIN resource r ON r.id = s.resource_id {where} AND NOT EXISTS (
+FROM span s JOIN resource r ON r.id = s.resource_id {{where}} AND NOT EXISTS (
   SELECT 1 FROM span c WHERE c.trace_id = s.trace_id AND c.parent_id = s.span_id AND (c.recorded = 1 OR c.status = 2) AND
-    CASE WHEN s.recorded THEN c.recorded = 1 AND c.error_type = s.error_type ELSE c.status = 2 OR c.recorded = 1 END)
+    (s.recorded = 0 OR c.recorded = 1 AND c.error_type = s.error_type))
+AND (s.recorded = 1 OR NOT EXISTS (
+  SELECT 1 FROM span c WHERE c.trace_id = s.trace_id AND c.error_type = s.error_type AND c.recorded = 1)
+AND NOT EXISTS (
+  SELECT 1 FROM log l WHERE l.trace_id = s.trace_id AND l.span_id = s.span_id AND l.error_type IS NOT NULL
+    AND {_LAST.format("l.error_type")} IS NOT {_LAST.format("s.error_type")}))
 ORDER BY s.id DESC LIMIT ?
 """
 _RECORDED: Final = f'"{semconv.ERROR_RECORDED}":true'
-_LOGS: Final = """
+_LOGS: Final = f"""
 SELECT r.service, r.version, l.error_code, l.error_type, l.time_ns, l.body, l.trace_id, l.span_id, l.attributes, '[]'
-FROM log l JOIN resource r ON r.id = l.resource_id {where} AND instr(l.attributes, '{recorded}') = 0 AND (l.trace_id IS NULL OR NOT EXISTS (
-  SELECT 1 FROM span s WHERE s.trace_id = l.trace_id AND (s.recorded = 1 OR s.status = 2)))
+FROM log l JOIN resource r ON r.id = l.resource_id {{where}} AND (l.trace_id IS NULL OR NOT EXISTS (
+  SELECT 1 FROM span s WHERE s.trace_id = l.trace_id AND (s.recorded = 1 OR s.status = 2) AND (
+    {_LAST.format("s.error_type")} = {_LAST.format("l.error_type")}
+    OR l.error_type IS NULL AND s.error_code = l.error_code
+    OR s.recorded = 1 AND instr(s.events, '"' || l.error_type || '"'))))
 ORDER BY l.id DESC LIMIT ?
 """
 
 
 @dataclass
 class _Group:
-    """What is known so far of errors that belong together; the first row seen is the newest."""
+    """What is known so far of errors that belong together."""
 
-    category: str
-    retryable: bool | None
-    message: str
-    trace_id: str | None
-    span_id: str | None
-    last_ns: int
+    newest: _Occurrence
     first_ns: int
     count: int = 0
     versions: set[str] = field(default_factory=set)
 
 
-def error_stats(rows: Rows, where: str, values: Sequence[Any], wanted: Filter) -> list[ErrorStats]:
-    """The groups, most frequent first. `where` chooses spans (`s`, `r`)."""
+@dataclass(frozen=True)
+class _Occurrence:
+    service: str
+    version: str
+    code: str
+    type: str
+    fingerprint: str
+    category: str
+    retryable: bool | None
+    message: str
+    time_ns: int
+    trace_id: str | None
+    span_id: str | None
+
+
+def error_stats(rows: Rows, spans_where: str, values: Sequence[Any], wanted: Filter) -> list[ErrorStats]:
+    """The groups, most frequent first. `spans_where` chooses spans (`s`, `r`), whatever the code: a span may have several."""
     groups: dict[tuple[str, str, str, str], _Group] = {}
-    for row in rows(_SPANS.format(where=where), (*values, MAX_LOOKED_AT)):
-        _add(groups, row)
+    for row in rows(_SPANS.format(where=spans_where), (*values, MAX_LOOKED_AT)):
+        for occurrence in _occurrences(row):
+            _add(groups, occurrence, wanted)
     if not wanted.operation and not wanted.min_duration_ns:
         log_where, log_values = _log_conditions(wanted)
-        for row in rows(_LOGS.format(where=log_where, recorded=_RECORDED), (*log_values, MAX_LOOKED_AT)):
-            _add(groups, row)
+        for row in rows(_LOGS.format(where=log_where), (*log_values, MAX_LOOKED_AT)):
+            for occurrence in _occurrences(row):
+                _add(groups, occurrence, wanted)
     stats = [
         ErrorStats(
-            code, group.category, kind, fingerprint, service, tuple(sorted(group.versions)), group.retryable, group.count,
-            group.first_ns, group.last_ns, group.message, group.trace_id, group.span_id,
+            code, group.newest.category, kind, fingerprint, service, tuple(sorted(group.versions)), group.newest.retryable,
+            group.count, group.first_ns, group.newest.time_ns, group.newest.message, group.newest.trace_id,
+            group.newest.span_id,
         )
         for (service, code, kind, fingerprint), group in groups.items()
     ]  # fmt: skip
-    stats.sort(key=lambda entry: (-entry.count, entry.code, entry.type))
+    stats.sort(key=lambda entry: (-entry.count, entry.code, entry.type, entry.service, entry.fingerprint))
     return stats[: wanted.limit]
 
 
 def _log_conditions(wanted: Filter) -> tuple[str, list[Any]]:
-    conditions, values = ["(l.error_code IS NOT NULL OR (l.error_type IS NOT NULL AND l.severity_number >= 17))"], []
+    # The two conditions are those of the partial index `log_failed`.
+    conditions = ["(l.error_type IS NOT NULL OR l.error_code IS NOT NULL)",
+                  "(l.error_code IS NOT NULL OR l.severity_number >= 17)",
+                  f"instr(l.attributes, '{_RECORDED}') = 0"]  # fmt: skip
+    values: list[Any] = []
     for condition, value in (
         ("r.service = ?", wanted.service),
-        ("l.error_code = ?", wanted.code),
         ("l.trace_id LIKE ? || '%'", wanted.trace_id.lower()),
         ("l.time_ns >= ?", wanted.since_ns),
         ("l.time_ns <= ?", wanted.until_ns),
@@ -84,31 +115,40 @@ def _log_conditions(wanted: Filter) -> tuple[str, list[Any]]:
         if value:
             conditions.append(condition)
             values.append(value)
-    if wanted.text:
-        conditions.append("(instr(lower(l.body), lower(?)) OR instr(lower(l.attributes), lower(?)))")
-        values += [wanted.text, wanted.text]
-    return "WHERE " + " AND ".join(conditions), values
+    contain(conditions, values, ("l.body", "l.attributes"), wanted.text)
+    equal(conditions, values, "l.attributes", wanted)
+    return where(conditions), values
 
 
-def _add(groups: dict[tuple[str, str, str, str], _Group], row: tuple[Any, ...]) -> None:
+def _occurrences(row: tuple[Any, ...]) -> Iterator[_Occurrence]:
+    """The errors that a row tells of: one for each `exception` event, or one for the row itself."""
     service, version, code, kind, moment, message, trace_id, span_id, attributes_text, events_text = row
     attributes = json.loads(attributes_text)
-    for name, _, event in json.loads(events_text):
-        if name == semconv.EXCEPTION_EVENT:
-            attributes = {**event, **attributes}
-            message = event.get(semconv.EXCEPTION_MESSAGE) or message
-    message = str(attributes.get(semconv.EXCEPTION_MESSAGE) or message or "")
-    fingerprint = str(attributes.get(semconv.ERROR_FINGERPRINT) or "")
-    key = (service, code or "", kind or "", fingerprint)
+    recorded = [event for event in json.loads(events_text) if event[0] == semconv.EXCEPTION_EVENT]
+    for _, time_ns, own in recorded or [("", moment, {})]:
+        # What the span says is true of the error that failed it, not of others that were recorded on the way.
+        another = len(recorded) > 1 and own.get(semconv.EXCEPTION_TYPE) not in (None, kind)
+        said = own if another else {**own, semconv.ERROR_CODE: code, **attributes, **own}
+        retryable = said.get(semconv.ERROR_RETRYABLE)
+        yield _Occurrence(
+            service, version, str(said.get(semconv.ERROR_CODE) or ""),
+            str((own.get(semconv.EXCEPTION_TYPE) if another else kind) or ""),
+            str(said.get(semconv.ERROR_FINGERPRINT) or ""), str(said.get(semconv.ERROR_CATEGORY) or ""),
+            retryable if isinstance(retryable, bool) else None,
+            str(said.get(semconv.EXCEPTION_MESSAGE) or message or ""), time_ns or moment, trace_id, span_id,
+        )  # fmt: skip
+
+
+def _add(groups: dict[tuple[str, str, str, str], _Group], found: _Occurrence, wanted: Filter) -> None:
+    if wanted.code and found.code != wanted.code:
+        return
+    key = (found.service, found.code, found.type, found.fingerprint)
     group = groups.get(key)
     if group is None:
-        retryable = attributes.get(semconv.ERROR_RETRYABLE)
-        group = groups[key] = _Group(
-            str(attributes.get(semconv.ERROR_CATEGORY) or ""),
-            retryable if isinstance(retryable, bool) else None, message, trace_id, span_id, moment, moment,
-        )  # fmt: skip
+        group = groups[key] = _Group(found, found.time_ns)
+    if found.time_ns > group.newest.time_ns:
+        group.newest = found
     group.count += 1
-    group.first_ns = min(group.first_ns, moment)
-    group.last_ns = max(group.last_ns, moment)
-    if version:
-        group.versions.add(version)
+    group.first_ns = min(group.first_ns, found.time_ns)
+    if found.version:
+        group.versions.add(found.version)

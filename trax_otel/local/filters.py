@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,10 +27,7 @@ def span_conditions(wanted: Filter, *more: str) -> tuple[str, list[Any]]:
             values.append(value)
     if wanted.errors_only:
         conditions.append("s.status = 2")
-    if wanted.text:
-        columns = ("s.name", "s.attributes", "s.events", "s.status_message")
-        conditions.append("(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in columns) + ")")
-        values += [like(wanted.text)] * len(columns)
+    contain(conditions, values, ("s.name", "s.attributes", "s.events", "s.status_message"), wanted.text)
     equal(conditions, values, "s.attributes", wanted)
     return where(conditions), values
 
@@ -40,9 +38,7 @@ def series_conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
     if wanted.service:
         conditions.append("r.service = ?")
         values.append(wanted.service)
-    if wanted.text:
-        conditions.append("(e.name LIKE ? ESCAPE '\\' OR e.description LIKE ? ESCAPE '\\')")
-        values += [like(wanted.text)] * 2
+    contain(conditions, values, ("e.name", "e.description"), wanted.text)
     equal(conditions, values, "e.attributes", wanted)
     return conditions, values
 
@@ -61,7 +57,22 @@ def where(conditions: Iterable[str]) -> str:
     return f"WHERE {joined}" if joined else ""
 
 
-def like(text: str) -> str:
+def contain(conditions: list[str], values: list[Any], columns: Iterable[str], text: str) -> None:
+    """Add that one of the columns contains the text, whatever its case. Columns may hold JSON."""
+    if not text:
+        return
+    ways = {text, json.dumps(text, ensure_ascii=False)[1:-1]}
+    # SQLite's LIKE folds the case of ASCII alone; `fold` is Python's and slower.
+    column_as = "{}" if text.isascii() else "fold({})"
+    tests = []
+    for column in columns:
+        for way in sorted(ways):
+            tests.append(f"{column_as.format(column)} LIKE ? ESCAPE '\\'")
+            values.append(_pattern(way if text.isascii() else way.casefold()))
+    conditions.append(f"({' OR '.join(tests)})")
+
+
+def _pattern(text: str) -> str:
     """A LIKE pattern for text anywhere, with the escape character backslash."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"

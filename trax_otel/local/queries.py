@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from .failures import error_stats
-from .filters import equal, like, series_conditions, span_conditions, where
+from .filters import contain, equal, series_conditions, span_conditions, where
 from .model import (
     ErrorStats,
     Filter,
@@ -88,7 +89,8 @@ class Queries:
         described = {
             service: (versions, instances)
             for service, versions, instances in self.rows(
-                "SELECT service, group_concat(DISTINCT nullif(version, '')), count(DISTINCT instance) FROM resource GROUP BY 1"
+                "SELECT service, group_concat(DISTINCT nullif(version, '')), max(1, count(DISTINCT nullif(instance, '')))"
+                " FROM resource GROUP BY 1"
             )
         }
         return [
@@ -205,7 +207,7 @@ class Queries:
     def errors(self, wanted: Filter | None = None) -> list[ErrorStats]:
         """Errors that belong together (service, code, type, fingerprint), most frequent first; each counts once."""
         wanted = wanted or Filter()
-        condition, values = span_conditions(wanted, "(s.error_type IS NOT NULL OR s.status = 2)")
+        condition, values = span_conditions(replace(wanted, code=""), "(s.error_type IS NOT NULL OR s.status = 2)")
         return error_stats(self.rows, condition, values, wanted)
 
     # --- Logs ------------------------------------------------------------------------------------------------------------
@@ -227,11 +229,7 @@ class Queries:
             if value:
                 conditions.append(condition)
                 values.append(value)
-        if wanted.text:
-            conditions.append(
-                "(l.body LIKE ? ESCAPE '\\' OR l.attributes LIKE ? ESCAPE '\\' OR l.event_name LIKE ? ESCAPE '\\')"
-            )
-            values += [like(wanted.text)] * 3
+        contain(conditions, values, ("l.body", "l.attributes", "l.event_name"), wanted.text)
         equal(conditions, values, "l.attributes", wanted)
         order = "l.id" if wanted.after_id else "l.time_ns DESC, l.id DESC"
         return [

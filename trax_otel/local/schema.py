@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 DATABASE_VARIABLE: Final = "TRAX_LOCAL_DB"
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 TABLES: Final = ("resource", "span", "trace", "log", "series", "point", "counter", "arrival")
 BUSY_MILLISECONDS: Final = 5_000
 """How long a connection waits for another process's lock; an OTLP sender gives up after 10 s."""
@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS span (
   UNIQUE (trace_id, start_ns, span_id));
 CREATE INDEX IF NOT EXISTS span_failed ON span (id) WHERE error_type IS NOT NULL OR status = 2;
 CREATE INDEX IF NOT EXISTS span_failed_child ON span (trace_id, parent_id) WHERE recorded = 1 OR status = 2;
+CREATE INDEX IF NOT EXISTS span_recorded ON span (trace_id, error_type) WHERE recorded = 1;
 
 CREATE TABLE IF NOT EXISTS trace (
   id INTEGER PRIMARY KEY AUTOINCREMENT, trace_id TEXT NOT NULL UNIQUE, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,
@@ -79,8 +80,13 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
     else:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.create_function("fold", 1, _fold, deterministic=True)
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
     return connection
+
+
+def _fold(text: str | None) -> str | None:
+    return None if text is None else text.casefold()
 
 
 def open_for_writing(path: Path, *, fresh: bool) -> sqlite3.Connection:
