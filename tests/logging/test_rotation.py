@@ -84,8 +84,8 @@ def test_four_processes_lose_no_line_and_tear_none_over_twenty_rotations(tmp_pat
 def test_several_processes_rotate_once_a_period(tmp_path: Path) -> None:
     path = tmp_path / "trax.log"
     began = time.time()
-    run_writers(path, processes=3, lines=60_000, max_bytes=0, every=0.25)
-    periods = int((time.time() - began) / 0.25) + 2
+    run_writers(path, processes=3, lines=60_000, max_bytes=0, every=0.05)
+    periods = int((time.time() - began) / 0.05) + 2
     assert 1 <= len(backups(path)) <= periods
     assert len(re.findall(rb"<p\d \d+ \.{60}>\n", everything(path))) == 180_000
 
