@@ -124,10 +124,10 @@ def test_open_search_expand_and_follow_a_link(browser: Browser) -> None:
 
     attempt = browser.row(7)
     assert not attempt.find_element(By.CSS_SELECTOR, ".more").is_displayed()
-    attempt.find_element(By.CSS_SELECTOR, "summary").click()
+    attempt.find_element(By.CSS_SELECTOR, ".head").click()
     assert "payment.py" in attempt.find_element(By.CSS_SELECTOR, ".stack").text
 
-    browser.row(8).find_element(By.CSS_SELECTOR, "summary").click()
+    browser.row(8).find_element(By.CSS_SELECTOR, ".head").click()
     browser.row(8).find_element(By.CSS_SELECTOR, ".links a").click()
     assert browser.driver.current_url.endswith(f"#s-{span_id(7)}"), (
         "the link leads to the span that tripped the breaker"
@@ -152,7 +152,7 @@ def test_subtrees_fold_by_mouse_and_keys(browser: Browser) -> None:
     payment.find_element(By.CSS_SELECTOR, ".twist").click()
     assert browser.visible_rows() == 4
     assert payment.find_element(By.CSS_SELECTOR, ".twist").get_attribute("aria-expanded") == "false"
-    summary = payment.find_element(By.CSS_SELECTOR, "summary")
+    summary = payment.find_element(By.CSS_SELECTOR, ".head")
     summary.send_keys(Keys.ARROW_RIGHT)
     assert browser.visible_rows() == 10
     summary.send_keys(Keys.ARROW_DOWN)
@@ -226,7 +226,7 @@ def test_a_trace_of_5000_spans_opens_within_a_second(browser: Browser) -> None:
     browser.one("#find").send_keys(Keys.ENTER)
     assert browser.one("#matches").text == "1 of 1250"
     row = browser.row(1_097)
-    row.find_element(By.CSS_SELECTOR, "summary").click()
+    row.find_element(By.CSS_SELECTOR, ".head").click()
     browser.until(lambda: "row is damaged" in row.text)
     browser.one("[data-fold=all]").click()
     browser.until(lambda: browser.visible_rows() < 1_000)

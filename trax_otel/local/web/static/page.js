@@ -7,6 +7,7 @@
 
   const depth = (row) => Number(row.dataset.d);
   const twistOf = (row) => (row.firstElementChild.matches(".twist") ? row.firstElementChild : null);
+  const headOf = (row) => row.querySelector(":scope > .head");
   const folded = (row) => twistOf(row)?.getAttribute("aria-expanded") === "false";
 
   /** Hides every row that lies below a folded one. */
@@ -39,35 +40,35 @@
     layOut(row.closest(".waterfall"));
   }
 
-  function goTo(row, open) {
-    unfoldAbove(row);
-    if (open) row.querySelector("details").open = true;
-    row.scrollIntoView({ block: "start" });
-    row.querySelector("summary").focus({ preventScroll: true });
-  }
-
   function goToHash() {
     const row = location.hash.startsWith("#s-") && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (row) goTo(row, true);
+    if (!row) return;
+    unfoldAbove(row);
+    open(row, true);
+    row.scrollIntoView({ block: "start" });
+    headOf(row).focus({ preventScroll: true });
   }
 
-  /** A long trace comes without its spans' details: they are fetched when one is opened. */
-  async function fetchDetails(details) {
-    const row = details.parentElement;
-    const spans = row.matches?.(".row") && row.closest(".waterfall").dataset.spans;
-    if (!spans || details.querySelector(":scope > .more")) return;
-    const more = document.createElement("div");
+  /** Shows or hides a span's details; a long trace comes without them, so that they are fetched first. */
+  async function open(row, state) {
+    headOf(row).setAttribute("aria-expanded", String(state));
+    let more = row.querySelector(":scope > .more");
+    if (more) more.hidden = !state;
+    if (more || !state) return;
+    more = document.createElement("div");
     more.className = "more";
-    details.append(more);
+    row.append(more);
     try {
-      const answer = await fetch(`${spans}${row.id.slice(2)}?bare=1`);
+      const answer = await fetch(`${row.closest(".waterfall").dataset.spans}${row.id.slice(2)}?bare=1`);
       if (!answer.ok) throw new Error(answer.statusText);
       more.innerHTML = await answer.text(); // from our own server, which escapes all that telemetry says
     } catch {
       more.remove(); // opening it again asks again
-      details.open = false;
+      headOf(row).setAttribute("aria-expanded", "false");
     }
   }
+
+  const toggle = (row) => open(row, headOf(row).getAttribute("aria-expanded") !== "true");
 
   function neighbour(row, step) {
     const rows = all(".row", row.closest(".waterfall")).filter((other) => !other.hidden);
@@ -76,11 +77,12 @@
 
   function onRowKey(event) {
     const row = event.target.closest?.(".row");
-    if (!row || !event.target.matches("summary, .twist") || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest(".more")) return;
+    if (!row || !event.target.matches(".head, .twist") || event.ctrlKey || event.metaKey || event.altKey) return;
     const waterfall = row.closest(".waterfall");
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      neighbour(row, event.key === "ArrowDown" ? 1 : -1)?.querySelector("summary").focus();
+      neighbour(row, event.key === "ArrowDown" ? 1 : -1)?.querySelector(".head").focus();
+    } else if ((event.key === "Enter" || event.key === " ") && event.target.matches(".head")) {
+      toggle(row);
     } else if (event.key === "ArrowLeft" && twistOf(row) && !folded(row)) {
       fold(row, true);
       layOut(waterfall);
@@ -100,6 +102,8 @@
       fold(row, !folded(row));
       layOut(row.closest(".waterfall"));
     }
+    const head = event.target.closest?.(".head");
+    if (head && !event.target.closest("a")) toggle(head.parentElement);
     const button = event.target.closest?.("[data-fold]");
     if (button) {
       for (const row of all(".row")) fold(row, button.dataset.fold === "all" && depth(row) > 0);
@@ -107,7 +111,6 @@
     }
   });
   document.addEventListener("keydown", onRowKey);
-  document.addEventListener("toggle", (event) => event.target.open && fetchDetails(event.target), true);
   window.addEventListener("hashchange", goToHash);
 
   // --- Finding --------------------------------------------------------------------------------------------------------
