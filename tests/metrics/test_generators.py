@@ -13,7 +13,7 @@ from opentelemetry.trace import StatusCode
 
 from trax_otel import semconv
 from trax_otel.metrics import timing_decorator
-from trax_otel.signals import attach_correlation, correlation, detach
+from trax_otel.signals import attach_correlation, current_correlation, detach
 
 
 class World:
@@ -184,19 +184,19 @@ def test_what_it_binds_stays_bound_inside_and_only_there(world, captured):
     def bound() -> Any:
         token = attach_correlation(id="job-1")
         yield
-        inside.append(correlation().id)
+        inside.append(current_correlation().id)
         detach(token)
         yield
-        inside.append(correlation().id)
+        inside.append(current_correlation().id)
 
     generator = world.make(bound)()
     world.send(generator)
-    assert correlation().id is None
+    assert current_correlation().id is None
     world.send(generator)
     with pytest.raises(world.end):
         world.send(generator)
     assert inside == ["job-1", None]
-    assert correlation().id is None
+    assert current_correlation().id is None
 
 
 def test_two_at_once_do_not_mix(world, captured):

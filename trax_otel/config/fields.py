@@ -133,7 +133,9 @@ def _thresholds(value: Any) -> tuple[Mapping[str, Any], ...]:
     return tuple(value)
 
 
-THRESHOLD_KEYS: Final = {"metric", "above", "below", "clear_below", "clear_above", "for_seconds"}
+THRESHOLD_KEYS: Final = {
+    "metric", "above", "below", "clear_below", "clear_above", "for_seconds", "statistic", "attributes",
+}  # fmt: skip
 
 BOOLEAN: Final = Kind("true or false", _boolean)
 TEXT: Final = Kind("a text that is not empty", _text)

@@ -7,6 +7,8 @@ instrument never raises.
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,14 +82,14 @@ class Instrument:
 class BoundInstrument:
     """An instrument and one combination of attributes."""
 
-    __slots__ = ("_attributes", "_cell", "_generation", "_instrument", "_otel", "_positive", "_store")
+    __slots__ = ("_attributes", "_cell", "_generation", "_instrument", "_least", "_otel", "_store")
 
     def __init__(self, instrument: Instrument, cell: Cell) -> None:
         self._instrument = instrument
         self._cell = cell
         self._store = instrument.store
         self._attributes = OVERFLOW if cell.attributes is OVERFLOW else dict(cell.attributes)
-        self._positive = instrument.spec.kind in {"counter", "histogram"}
+        self._least = 0.0 if instrument.spec.kind in {"counter", "histogram"} else -sys.float_info.max
         self._generation = -1
         self._otel: Callable[..., None] = _nothing
 
@@ -97,7 +99,7 @@ class BoundInstrument:
             self._otel = self._instrument.otel()
             self._generation = providers._handle.generation
         try:
-            if self._positive and value < 0:
+            if not self._least <= value < math.inf:  # NaN is neither
                 return
             self._store(self._cell, value)
             self._otel(value, self._attributes)
