@@ -1,9 +1,10 @@
-"""What the views ask of the store. Each thread reads through a connection of its own, beside any writer."""
+"""What the views ask of the store. Any thread may ask, beside any writer."""
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,23 +37,30 @@ class Queries:
 
     def __init__(self, path: Path | str | None = None) -> None:
         self.path = Path(path) if path is not None else default_path()
-        self._local = threading.local()
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._closed = False
         if not self.path.exists():
             raise FileNotFoundError(f"no telemetry has been stored yet: {self.path} does not exist")
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Run a query on this thread's connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = connect(self.path, read_only=True)
-        return connection.execute(sql, values).fetchall()
+        """Run a query on a connection that no other thread uses meanwhile."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = connect(self.path, read_only=True)
+        try:
+            return connection.execute(sql, values).fetchall()
+        finally:
+            self._idle.append(connection)
+            if self._closed:
+                self.close()
 
     def close(self) -> None:
-        """Close this thread's connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
+        """Close the connections, those in use as soon as they are done."""
+        self._closed = True
+        with contextlib.suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def revision(self) -> int:
         """A number that grows whenever something has arrived."""

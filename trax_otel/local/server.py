@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .eviction import Bounds
+from .queries import Queries
 from .schema import default_path
 from .store import Store
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import grpc
     import uvicorn
     from typing_extensions import Self
+
+    from .writer import Writer
 
 HTTP_PORT: Final = 4318
 GRPC_PORT: Final = 4317
@@ -41,7 +44,8 @@ class Endpoint:
     _server: uvicorn.Server
     _thread: threading.Thread
     _grpc: grpc.Server
-    _writer: Any
+    _writer: Writer
+    _queries: Queries
 
     @property
     def url(self) -> str:
@@ -58,6 +62,7 @@ class Endpoint:
         self._server.should_exit = True
         self._grpc.stop(grace=min(1.0, seconds)).wait(seconds)
         self._thread.join(seconds)
+        self._queries.close()
         self._writer.close(seconds)
 
     def __enter__(self) -> Self:
@@ -89,9 +94,14 @@ def start(
     from .writer import Writer
 
     chosen = Path(path) if path is not None else default_path()
-    listener = _listen(host, http_port)
+    listener = _listen(host, http_port, "--http-port")
     try:
+        # Tried before the file is touched: a start that fails must not have emptied it.
+        _listen(host, grpc_port, "--grpc-port").close()
         store = Store(chosen, bounds=bounds, fresh=fresh)
+    except EndpointError:
+        listener.close()
+        raise
     except (OSError, sqlite3.Error) as error:
         listener.close()
         raise EndpointError(f"{chosen} cannot be used: {error}. Another file: --db PATH") from None
@@ -101,10 +111,11 @@ def start(
     except OSError:
         listener.close()
         writer.close()
-        raise EndpointError(f"port {grpc_port} on {host} is in use. Another port: --grpc-port PORT") from None
+        raise _taken(host, grpc_port, "--grpc-port") from None
+    queries = Queries(chosen)
     config = uvicorn.Config(
         _application(
-            writer, chosen, local_only=_name(_bracketed(host)) in LOCAL_NAMES, stopping=lambda: server.should_exit
+            writer, queries, local_only=_name(_bracketed(host)) in LOCAL_NAMES, stopping=lambda: server.should_exit
         ),
         log_level="warning", access_log=False, lifespan="off",
         timeout_graceful_shutdown=2, log_config=None,
@@ -113,7 +124,7 @@ def start(
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.run, args=([listener],), name="trax-otel local http", daemon=True)
     thread.start()
-    return Endpoint(host, listener.getsockname()[1], bound_grpc, chosen, server, thread, grpc_server, writer)
+    return Endpoint(host, listener.getsockname()[1], bound_grpc, chosen, server, thread, grpc_server, writer, queries)
 
 
 def _need_extra() -> None:
@@ -127,7 +138,11 @@ def _need_extra() -> None:
         raise EndpointError(f"{', '.join(missing)} missing: pip install 'trax-otel[local]'")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _taken(host: str, port: int, option: str) -> EndpointError:
+    return EndpointError(f"port {port} on {host} is in use (another trax-otel local?). Another port: {option} PORT")
+
+
+def _listen(host: str, port: int, option: str) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -138,19 +153,18 @@ def _listen(host: str, port: int) -> socket.socket:
         with contextlib.suppress(UnboundLocalError):
             listener.close()
         if getattr(error, "errno", None) == errno.EADDRINUSE:
-            raise EndpointError(f"port {port} on {host} is in use. Another port: --http-port PORT") from None
+            raise _taken(host, port, option) from None
         raise EndpointError(f"cannot listen on {host}:{port}: {error}") from None
     return listener
 
 
-def _application(writer: Any, path: Path, *, local_only: bool, stopping: Callable[[], bool]) -> Any:
+def _application(writer: Writer, queries: Queries, *, local_only: bool, stopping: Callable[[], bool]) -> Any:
     from starlette.applications import Starlette
 
     from .http_receiver import receiver_routes
-    from .queries import Queries
     from .web import routes
 
-    application: Any = Starlette(routes=[*receiver_routes(writer), *routes(Queries(path), stopping)])
+    application: Any = Starlette(routes=[*receiver_routes(writer), *routes(queries, stopping)])
     return HostCheck(application) if local_only else application
 
 
