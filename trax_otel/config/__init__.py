@@ -1,6 +1,6 @@
 # Settings: defaults < JSON file < environment < arguments.
 #
-#   settings   the frozen sections and their defaults
+#   sections   the frozen sections and their defaults
 #   fields     the one table: every key, its variable, what it may be, what it does
 #   loading    from the four sources to Settings, with a Problem for each value that cannot be taken
 #   current    the settings in force and the run-time switches
@@ -11,7 +11,7 @@ from .current import debug, on_debug_change, reload, set_debug, settings, use_se
 from .fields import FIELDS, Field, nearest
 from .loading import Problem, load
 from .reference import render_reference
-from .settings import (
+from .sections import (
     UNSET,
     LoggingSettings,
     MetricsSettings,

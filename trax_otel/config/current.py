@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .loading import Problem, load
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from .sections import Settings
 
 _settings: Settings | None = None
 _debug: bool | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .fields import BY_KEY, BY_VARIABLE, FILE_VARIABLE, OTHER_VARIABLES, SECTIONS, nearest
-from .settings import UNSET, Settings
+from .sections import UNSET, Settings
 
 _SECRET: Final = re.compile(r"pass|secret|token|key|auth|credential|cookie", re.IGNORECASE)
 _MAX_FILE: Final = 1024 * 1024

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from .fields import FIELDS, OTHER_VARIABLES, SECTIONS
-from .settings import Settings
+from .sections import Settings
 
 _HEAD: Final = """# Configuration
 

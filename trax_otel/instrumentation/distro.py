@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
@@ -32,8 +35,24 @@ class TraxDistro(BaseDistro):  # type: ignore[misc,unused-ignore]
         if entry_point.name == "logging" and os.environ.get(LOG_CORRELATION_VARIABLE, "").lower() != "true":
             return  # without a format to set it would only add a wrapper around every record
         try:
-            super().load_instrumentor(entry_point, **kwargs)
+            with _without_warnings():
+                super().load_instrumentor(entry_point, **kwargs)
         except ModuleNotFoundError:
             return  # the library is not installed
         except Exception as error:
             lifecycle.report(f"instrumentation of {entry_point.name} failed: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """What an instrumentor is warned of is not the service's to see, and `-W error` must not stop it.
+
+    Only our own filter goes afterwards: those that a library sets at its import stay.
+    """
+    warnings.simplefilter("ignore")
+    ours = warnings.filters[0]
+    try:
+        yield
+    finally:
+        if ours in warnings.filters:
+            warnings.filters.remove(ours)  # type: ignore[attr-defined]

@@ -66,7 +66,7 @@ def disabled() -> bool:
 
 def _is_ours(words: list[str]) -> bool:
     """Whether this interpreter runs our own command line: the embedded endpoint must not observe itself."""
-    for word, following in zip(words[1:], [*words[2:], ""], strict=True):
+    for word, following in zip(words[1:], [*words[2:], ""], strict=False):
         if word == "-m":
             return following == "trax_otel"
         if not word.startswith("-"):
