@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 HELP: Final = "the embedded OTLP endpoint on 127.0.0.1, and what it has received"
 FOLLOW_SECONDS: Final = 0.5
+WIDE: Final = 1_000
 _EPILOG: Final = """\
 Without a view the endpoint runs until Ctrl-C: OTLP/gRPC on port 4317, OTLP/HTTP and the page on port 4318.
 The data is one SQLite file (TRAX_LOCAL_DB, else under the user's state folder), kept between starts and bounded.
@@ -147,7 +149,12 @@ def _show(queries: Queries, options: argparse.Namespace) -> int:
     if options.view == "report":
         from ..local.report import write_report
 
-        print(write_report(queries, Path(options.file)))
+        try:
+            print(write_report(queries, Path(options.file)))
+        except (OSError, ImportError) as error:
+            reason = "pip install 'trax-otel[local]' is needed" if isinstance(error, ImportError) else str(error)
+            print(f"{options.file} cannot be written: {reason}", file=sys.stderr)
+            return 1
         return 0
     if options.view == "trace":
         return _show_trace(queries, options)
@@ -224,7 +231,7 @@ def _follow(queries: Queries, options: argparse.Namespace) -> int:
             elif logs:
                 terminal.print_logs(console, arrived)
             else:
-                terminal.print_traces(console, arrived)
+                terminal.print_trace_lines(console, arrived)
         time.sleep(FOLLOW_SECONDS)
 
 
@@ -235,4 +242,6 @@ def _plain(record: Any) -> Any:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False)
+    # Not a terminal: one record stays on one line for whatever reads it, unless COLUMNS says otherwise.
+    wide = WIDE if not sys.stdout.isatty() and "COLUMNS" not in os.environ else None
+    return Console(highlight=False, width=wide)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any, Final
 
 from .model import Event, Link, Log, MetricPoint, MetricSeries, Span
@@ -20,6 +21,13 @@ SELECT_LOG: Final = (
 )
 
 
+@lru_cache(maxsize=64)
+def _shared(text: str) -> dict[str, Any]:
+    """A resource's attributes: the same few for thousands of spans."""
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
 def kind_name(number: int) -> str:
     """A span kind's name."""
     return KINDS[number] if 0 <= number < len(KINDS) else KINDS[0]
@@ -30,7 +38,8 @@ def span_of(row: tuple[Any, ...]) -> Span:
     trace_id, span_id, parent_id, name, kind, service, scope, start, end, status, message, error_type, error_code = row[
         :13
     ]
-    attributes, events, links, resource = map(json.loads, row[13:17])
+    attributes, events, links = map(json.loads, row[13:16])
+    resource = _shared(row[16])
     more = json.loads(row[17]) if row[17] else ()
     return Span(
         trace_id, span_id, parent_id, name, kind_name(kind), service, scope, start, end,

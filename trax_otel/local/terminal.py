@@ -106,6 +106,18 @@ def print_traces(console: Console, traces: Sequence[TraceSummary]) -> None:
     console.print(table)
 
 
+def print_trace_lines(console: Console, traces: Iterable[TraceSummary]) -> None:
+    """Traces as they arrive, one a line, without a head."""
+    for entry in traces:
+        line = Text.assemble(
+            (f"{moment(entry.start_ns)} ", "dim"), text(entry.trace_id[:16], "cyan"), "  ", text(entry.root, "bold"),
+            f"  {duration(entry.duration_ns)}  ", text(", ".join(entry.services), "dim"), f"  {entry.spans} spans",
+        )  # fmt: skip
+        if entry.errors:
+            line.append(f"  {entry.errors} failed {clean(' '.join(entry.error_codes))}", "red")
+        console.print(line, soft_wrap=True)
+
+
 def print_logs(console: Console, logs: Iterable[Log]) -> None:
     """Log records, one a line, oldest first."""
     for log in logs:
