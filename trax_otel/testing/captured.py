@@ -1,157 +1,153 @@
-"""Telemetry kept in memory, with assertions whose failures list what was really there."""
+"""Everything that is emitted inside a block, kept in memory, with assertions that say what was there instead."""
 
 from __future__ import annotations
 
-import difflib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from .. import semconv, signals
+from ..logging import attach_otlp_handler, detach_otlp_handler
+from ..sdk import CapturedProviders, capture_providers
+from ..signals import aggregate
+from .records import CapturedEvent, CapturedLog, CapturedPoint, CapturedSpan, log_of, points_of, span_of
+from .tree import render
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import TracerProvider
+    from opentelemetry.metrics import Meter
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Tracer
 
-    from ..sdk import CapturedProviders
-
-One = TypeVar("One")
-
-
-@dataclass(frozen=True)
-class CapturedEvent:
-    """An event of a span."""
-
-    name: str
-    attributes: Mapping[str, Any]
-    time_ns: int
-
-
-@dataclass(frozen=True)
-class CapturedSpan:
-    """A span that has ended. Ids are small whole numbers, in the order in which spans began; `status` is lower case."""
-
-    name: str
-    kind: str
-    status: str
-    status_message: str
-    attributes: Mapping[str, Any]
-    events: tuple[CapturedEvent, ...]
-    links: tuple[int, ...]
-    trace_id: int
-    span_id: int
-    parent_id: int | None
-    start_ns: int
-    end_ns: int
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds."""
-        return (self.end_ns - self.start_ns) / 1e9
-
-    def event(self, name: str) -> CapturedEvent:
-        """Its one event of that name; AssertionError otherwise."""
-        return _only(
-            [event for event in self.events if event.name == name], name, [e.name for e in self.events], "event"
-        )
-
-
-@dataclass(frozen=True)
-class CapturedLog:
-    """An OTLP log record."""
-
-    body: str
-    severity: str
-    event_name: str
-    attributes: Mapping[str, Any]
-    trace_id: int
-    span_id: int
+_OWNER = "trax_otel.testing"
 
 
 class CapturedTelemetry:
-    """What left through `trax_otel` since `capture()` began.
-
-    Instrumentations of other libraries use OpenTelemetry's global provider; give them `tracer_provider` to see their spans.
-    """
+    """What `capture` yields. Methods that look for one thing raise AssertionError which lists what there was."""
 
     def __init__(self, providers: CapturedProviders) -> None:
         self._providers = providers
 
+    # --- For code that is handed its providers ---------------------------------------------------------------------------
+
     @property
     def tracer_provider(self) -> TracerProvider:
-        """The capturing provider."""
+        """To hand to an instrumentation: `instrument(tracer_provider=…)`."""
         return self._providers.tracer_provider
 
     @property
+    def meter_provider(self) -> MeterProvider:
+        """To hand to an instrumentation."""
+        return self._providers.meter_provider
+
+    @property
+    def logger_provider(self) -> LoggerProvider:
+        """To hand to an instrumentation."""
+        return self._providers.logger_provider
+
+    def tracer(self, name: str = "test") -> Tracer:
+        """A plain OpenTelemetry tracer whose spans are captured."""
+        return self.tracer_provider.get_tracer(name)
+
+    def meter(self, name: str = "test") -> Meter:
+        """A plain OpenTelemetry meter whose measurements are captured."""
+        return self.meter_provider.get_meter(name)
+
+    # --- Spans -----------------------------------------------------------------------------------------------------------
+
+    @property
     def spans(self) -> list[CapturedSpan]:
-        """The spans that have ended, in the order in which they began."""
-        return sorted((_span(span) for span in self._providers.spans()), key=lambda span: span.span_id)
+        """The spans that have ended, in that order."""
+        return [span_of(span) for span in self._providers.spans()]
+
+    def span(self, name: str, attributes: Mapping[str, Any] | None = None, **more: Any) -> CapturedSpan:
+        """The one span of this name with these attributes (`http_route="/x"` stands for `http.route`)."""
+        named = [span for span in self.spans if span.name == name]
+        found = [span for span in named if _fits(span.attributes, attributes, more)]
+        if len(found) == 1:
+            return found[0]
+        wanted = f"span {name!r}{_with(attributes, more)}"
+        if named and not found:
+            there = "\n  ".join(f"{span.name} {dict(span.attributes)}" for span in named)
+            raise AssertionError(f"no {wanted}; of that name there are:\n  {there}")
+        there = "\n".join(f"  {line}" for line in self.tree().splitlines()) or "  none"
+        raise AssertionError(f"{len(found) or 'no'} {wanted}; spans captured:\n{there}")
+
+    def children(self, span: CapturedSpan) -> list[CapturedSpan]:
+        """The spans directly under `span`, by start."""
+        found = [child for child in self.spans if child.parent_id == span.span_id]
+        return sorted(found, key=lambda child: (child.start_ns, child.span_id))
+
+    def tree(self, attributes: Collection[str] | None = None) -> str:
+        """Spans as an indented tree with events and log lines, without times and ids: made for snapshots.
+
+        `attributes` names those of the spans' attributes to show.
+        """
+        return render(self.spans, self.logs, attributes)
+
+    # --- Log records and events ------------------------------------------------------------------------------------------
 
     @property
     def logs(self) -> list[CapturedLog]:
-        """The log records, in the order of their emission."""
-        return [_log(data.log_record) for data in self._providers.log_records()]
+        """The log records, in order of emission."""
+        return [log_of(record) for record in self._providers.log_records()]
 
-    def span(self, name: str, **attributes: Any) -> CapturedSpan:
-        """The one span of that name (and with these attributes, `_` for `.`); AssertionError lists what was there."""
-        spans = self.spans
-        fitting = [span for span in spans if span.name == name and _has(span.attributes, attributes)]
-        return _only(fitting, name, [span.name for span in spans], "span", attributes)
+    def log(self, body: str, attributes: Mapping[str, Any] | None = None, **more: Any) -> CapturedLog:
+        """The one log record whose message contains `body`, with these attributes."""
+        found = [log for log in self.logs if body in log.body and _fits(log.attributes, attributes, more)]
+        if len(found) == 1:
+            return found[0]
+        there = "\n  ".join(f"{log.severity} {log.logger}: {log.body} {dict(log.attributes)}" for log in self.logs)
+        raise AssertionError(
+            f"{len(found) or 'no'} log record {body!r}{_with(attributes, more)}; captured:\n  {there or 'none'}"
+        )
 
-    def log(self, text: str, **attributes: Any) -> CapturedLog:
-        """The one record whose body contains `text`; AssertionError lists what was there."""
-        logs = self.logs
-        fitting = [log for log in logs if text in log.body and _has(log.attributes, attributes)]
-        return _only(fitting, text, [log.body for log in logs], "log record", attributes)
-
-    def events(self, name: str) -> list[CapturedEvent]:
-        """Every span event of that name, and every log record with that event name as one."""
-        of_spans = [event for span in self.spans for event in span.events if event.name == name]
-        return of_spans + [
-            CapturedEvent(log.event_name, log.attributes, 0) for log in self.logs if log.event_name == name
+    def events(self, name: str | None = None) -> list[CapturedEvent]:
+        """Events of spans and events that are log records, by time; log lines on spans only when asked for by name."""
+        names = {span.span_id: span.name for span in self.spans}
+        found = [event for span in self.spans for event in span.events]
+        found += [
+            CapturedEvent(log.event_name, log.attributes, log.time_ns, names.get(log.span_id or 0))
+            for log in self.logs
+            if log.event_name
         ]
+        found.sort(key=lambda event: event.time_ns)
+        return [e for e in found if (e.name != semconv.LOG_EVENT if name is None else e.name == name)]
 
-    def metric(self, name: str, **attributes: Any) -> float:
-        """A metric's value (histograms: how many were recorded), summed over the series with these attributes.
+    def event(self, name: str, attributes: Mapping[str, Any] | None = None, **more: Any) -> CapturedEvent:
+        """The one event of this name with these attributes."""
+        found = [event for event in self.events(name) if _fits(event.attributes, attributes, more)]
+        if len(found) == 1:
+            return found[0]
+        there = "\n  ".join(f"{event.name} {dict(event.attributes)}" for event in self.events())
+        raise AssertionError(
+            f"{len(found) or 'no'} event {name!r}{_with(attributes, more)}; captured:\n  {there or 'none'}"
+        )
 
-        AssertionError where no such metric or series exists.
-        """
-        metrics = self._providers.metrics()
-        if name not in metrics:
-            raise AssertionError(
-                f"no metric {name!r}{_meant(name, list(metrics))}; there are {_listed(sorted(metrics))}"
-            )
-        points: list[Any] = list(metrics[name].data.data_points)
-        fitting = [point for point in points if _has(point.attributes or {}, attributes)]
-        if not fitting:
-            seen = [str(dict(point.attributes or {})) for point in points]
-            raise AssertionError(f"metric {name!r} has no series with {attributes}; there are {_listed(seen)}")
-        return sum(float(getattr(point, "value", getattr(point, "count", 0))) for point in fitting)
+    # --- Metrics ---------------------------------------------------------------------------------------------------------
 
     @property
-    def metric_names(self) -> list[str]:
-        """The names of the metrics that have a value."""
-        return sorted(self._providers.metrics())
+    def metrics(self) -> dict[str, list[CapturedPoint]]:
+        """Every metric's data points by its name: cumulative, collected now."""
+        return {name: points_of(metric) for name, metric in self._providers.metrics().items()}
 
-    def tree(self, *, attributes: Sequence[str] = ()) -> str:
-        """The spans as an indented text for snapshots: names, statuses, events, and the attributes that are asked for."""
-        spans = self.spans
-        ids = {span.span_id for span in spans}
-        lines: list[str] = []
+    def metric(self, name: str, attributes: Mapping[str, Any] | None = None, **more: Any) -> CapturedPoint:
+        """The one data point of this metric with these attributes (`trax_error_code=…` stands for `trax.error.code`)."""
+        metrics = self.metrics
+        found = [point for point in metrics.get(name, []) if _fits(point.attributes, attributes, more)]
+        if len(found) == 1:
+            return found[0]
+        there = "\n  ".join(str(point) for point in metrics.get(name, [])) or ", ".join(sorted(metrics)) or "none"
+        raise AssertionError(
+            f"{len(found) or 'no'} data point of {name!r}{_with(attributes, more)}; there are:\n  {there}"
+        )
 
-        def write(span: CapturedSpan, depth: int) -> None:
-            indent = "  " * depth
-            shown = "".join(f" {key}={span.attributes[key]}" for key in attributes if key in span.attributes)
-            lines.append(f"{indent}{span.name} [{span.status}]{shown}")
-            lines.extend(f"{indent}  · {event.name}" for event in span.events)
-            for child in spans:
-                if child.parent_id == span.span_id:
-                    write(child, depth + 1)
-
-        for span in spans:
-            if span.parent_id not in ids:
-                write(span, 0)
-        return "\n".join(lines)
+    def total(self, name: str, attributes: Mapping[str, Any] | None = None, **more: Any) -> float:
+        """The sum of a counter's data points (a histogram's counts) with these attributes; 0 where there are none."""
+        points = [point for point in self.metrics.get(name, []) if _fits(point.attributes, attributes, more)]
+        return sum((point.count or 0 if point.value is None else point.value for point in points), 0.0)
 
     def clear(self) -> None:
         """Forget spans and log records; metrics are cumulative and stay."""
@@ -160,83 +156,41 @@ class CapturedTelemetry:
 
 @contextmanager
 def capture(
-    *, log_level: str | int = "INFO", resource_attributes: Mapping[str, str] | None = None
+    *, log_level: int | str = logging.INFO, resource: Mapping[str, str] | None = None
 ) -> Iterator[CapturedTelemetry]:
-    """Keep what `trax_otel` emits inside the block in memory; log records of every logger, from `log_level`, too.
+    """Capture what is emitted through trax_otel, and every log record, inside the block, in all threads.
 
-    OpenTelemetry's global providers are not touched, so tests may capture one after the other, beside an SDK or without.
+    OpenTelemetry's global providers stay as they are: code that makes spans of its own is handed `.tracer_provider`.
+    Ids count from 1, the figures of `export_all_metrics()` start from 0. `log_level` is the root logger's inside the
+    block; `resource` gives resource attributes.
     """
-    from ..logging import attach_otlp_handler, detach_otlp_handler
-    from ..sdk import capture_providers
-    from ..signals import use_providers
-
-    providers = capture_providers(resource_attributes)
-    restore = use_providers(
+    providers = capture_providers(resource)
+    root = logging.getLogger()
+    level = root.level
+    restore = signals.use_providers(
         tracer_provider=providers.tracer_provider,
         meter_provider=providers.meter_provider,
         logger_provider=providers.logger_provider,
     )
-    attach_otlp_handler("testing")
-    root = logging.getLogger()
-    level = root.level
+    aggregate.reset()
+    attach_otlp_handler(_OWNER)
     root.setLevel(log_level)
     try:
         yield CapturedTelemetry(providers)
     finally:
         root.setLevel(level)
-        detach_otlp_handler("testing")
+        detach_otlp_handler(_OWNER)
         restore()
         providers.shutdown()
 
 
-def _span(span: ReadableSpan) -> CapturedSpan:
-    context, parent = span.get_span_context(), span.parent
-    assert context is not None
-    return CapturedSpan(
-        span.name,
-        span.kind.name.lower(),
-        span.status.status_code.name.lower(),
-        span.status.description or "",
-        dict(span.attributes or {}),
-        tuple(CapturedEvent(event.name, dict(event.attributes or {}), event.timestamp) for event in span.events),
-        tuple(link.context.span_id for link in span.links),
-        context.trace_id,
-        context.span_id,
-        parent.span_id if parent is not None else None,
-        span.start_time or 0,
-        span.end_time or 0,
-    )
+def _fits(attributes: Mapping[str, Any], wanted: Mapping[str, Any] | None, more: Mapping[str, Any]) -> bool:
+    if any(attributes.get(key) != value for key, value in (wanted or {}).items()):
+        return False
+    spoken = {key.replace(".", "_"): value for key, value in attributes.items()} if more else {}
+    return all(key in spoken and spoken[key] == value for key, value in more.items())
 
 
-def _log(record: Any) -> CapturedLog:
-    return CapturedLog(
-        str(record.body or ""), record.severity_text or "", record.event_name or "", dict(record.attributes or {}),
-        record.trace_id or 0, record.span_id or 0,
-    )  # fmt: skip
-
-
-def _has(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    flattened = {key.replace(".", "_"): value for key, value in found.items()}
-    return all({**flattened, **found}.get(key, ...) == value for key, value in wanted.items())
-
-
-def _only(
-    fitting: Sequence[One], wanted: str, present: Sequence[str], kind: str, attributes: Mapping[str, Any] | None = None
-) -> One:
-    if len(fitting) == 1:
-        return fitting[0]
-    described = f"{wanted!r}" + (f" with {dict(attributes)}" if attributes else "")
-    if fitting:
-        raise AssertionError(
-            f"{len(fitting)} {kind}s fit {described}, not one: {_listed([str(one) for one in fitting])}"
-        )
-    raise AssertionError(f"no {kind} fits {described}{_meant(wanted, present)}; there are {_listed(present)}")
-
-
-def _meant(wanted: str, present: Sequence[str]) -> str:
-    close = difflib.get_close_matches(wanted, present, n=1)
-    return f" (did you mean {close[0]!r}?)" if close and close[0] != wanted else ""
-
-
-def _listed(present: Sequence[str]) -> str:
-    return "none" if not present else "\n  " + "\n  ".join(present)
+def _with(wanted: Mapping[str, Any] | None, more: Mapping[str, Any]) -> str:
+    both = {**(wanted or {}), **more}
+    return f" with {both}" if both else ""

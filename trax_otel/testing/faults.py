@@ -1,110 +1,118 @@
-"""Functions that fail on demand, and a real collector on 127.0.0.1 that does."""
+"""Callables and files that fail as told."""
 
 from __future__ import annotations
 
-import gzip
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, Union
+import errno
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-Behaviour = Union[Literal["accepts", "hangs", "refuses"], int]  # noqa: UP007 — evaluated, on Python 3.10 too
+from .. import clock
 
 
-class fails:  # noqa: N801 — reads as a verb: `fails(2, with_=TimeoutError)`
-    """A callable that raises `times` times, then returns `result`.
+@dataclass(frozen=True)
+class Call:
+    """What a scripted callable was called with."""
 
-    `with_` is an exception, a class, or a list of them in order. It works as a plain function and, by `.asynchronous`, as a
-    coroutine function; `calls` counts.
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """An outcome that comes after `seconds` of the clock in force: a fake clock makes it come at once."""
+
+    seconds: float
+    outcome: Any
+
+
+class Scripted:
+    """A callable that plays outcomes in order and remembers its calls; the last outcome repeats.
+
+    An exception (instance or class) is raised, a function is called with the call's arguments, `Delayed` waits first,
+    anything else is returned. With `asynchronous`, each call gives a coroutine.
     """
 
-    def __init__(
-        self, times: int, *, with_: BaseException | type[BaseException] | list[BaseException], result: Any = None
-    ) -> None:
-        self.times = times
-        self.result = result
-        self.calls = 0
-        self._errors = with_
+    def __init__(self, outcomes: Sequence[Any], *, asynchronous: bool = False) -> None:
+        if not outcomes:
+            raise ValueError("at least one outcome is needed")
+        self.calls: list[Call] = []
+        self._outcomes = tuple(outcomes)
+        self._asynchronous = asynchronous
+        self.__name__ = self.__qualname__ = "scripted"
+        if asynchronous:
+            _mark_as_coroutine_function(self)
 
-    def __call__(self, *_: Any, **__: Any) -> Any:
-        self.calls += 1
-        if self.calls <= self.times:
-            raise self._error(self.calls - 1)
-        return self.result
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        outcome = self._outcomes[min(len(self.calls), len(self._outcomes) - 1)]
+        self.calls.append(Call(args, kwargs))
+        return self._play_async(outcome, args, kwargs) if self._asynchronous else self._play(outcome, args, kwargs)
 
-    async def asynchronous(self, *args: Any, **kwargs: Any) -> Any:
-        """The same as a coroutine function."""
-        return self(*args, **kwargs)
+    def _play(self, outcome: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if isinstance(outcome, Delayed):
+            clock.current().sleep(outcome.seconds)
+            return self._play(outcome.outcome, args, kwargs)
+        return _result(outcome, args, kwargs)
 
-    def _error(self, place: int) -> BaseException:
-        chosen = self._errors[min(place, len(self._errors) - 1)] if isinstance(self._errors, list) else self._errors
-        return chosen() if isinstance(chosen, type) else chosen
+    async def _play_async(self, outcome: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if isinstance(outcome, Delayed):
+            await clock.current().sleep_async(outcome.seconds)
+            return await self._play_async(outcome.outcome, args, kwargs)
+        result = _result(outcome, args, kwargs)
+        return await result if inspect.isawaitable(result) else result
 
 
-@dataclass
-class Collector:
-    """What arrived at a collector; `behave(...)` changes its manners while it runs."""
+def scripted(*outcomes: Any, asynchronous: bool = False) -> Scripted:
+    """A callable with these outcomes: `scripted(ConnectionError("refused"), Delayed(3.0, "late"), "ok")`."""
+    return Scripted(outcomes, asynchronous=asynchronous)
 
-    port: int = 0
-    behaviour: Behaviour = "accepts"
-    requests: list[tuple[str, bytes]] = field(default_factory=list)
-    """(path, plain body) of each request that was read."""
-    _released: threading.Event = field(default_factory=threading.Event)
+
+def failing(times: int, error: BaseException | type[BaseException], *, then: Any = None) -> Scripted:
+    """A callable that raises `error` `times` times and is `then` afterwards: a function to call or a value to return.
+
+    Where `then` is a coroutine function, so is the result.
+    """
+    return Scripted([error] * times + [then], asynchronous=inspect.iscoroutinefunction(then))
+
+
+def _result(outcome: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if isinstance(outcome, BaseException) or (isinstance(outcome, type) and issubclass(outcome, BaseException)):
+        raise outcome
+    return outcome(*args, **kwargs) if callable(outcome) else outcome
+
+
+def _mark_as_coroutine_function(function: Any) -> None:
+    """Let `inspect` and `asyncio` take an object with an async `__call__` for a coroutine function."""
+    mark: Callable[[Any], Any] | None = getattr(inspect, "markcoroutinefunction", None)
+    if mark is not None:  # Python 3.12
+        mark(function)
+    import asyncio
+
+    function._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", None)  # what Python before 3.12 looks at
+
+
+class FaultySink:
+    """A text file whose first `fails` writes raise `error` (default: disk full); later ones are kept in `text`."""
+
+    def __init__(self, fails: int = 1, error: OSError | None = None) -> None:
+        self.text = ""
+        self.attempts = 0
+        self.fails = fails
+        self.error = error or OSError(errno.ENOSPC, "No space left on device")
+
+    def write(self, text: str) -> int:
+        """Keep the text, or fail."""
+        self.attempts += 1
+        if self.attempts <= self.fails:
+            raise self.error
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
     @property
-    def endpoint(self) -> str:
-        """For OTEL_EXPORTER_OTLP_ENDPOINT."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def behave(self, behaviour: Behaviour) -> None:
-        """`accepts`, `hangs` (reads, then is silent), `refuses` (closes the connection), or an HTTP status such as 503."""
-        self.behaviour = behaviour
-        self._released.set()
-        self._released = threading.Event()
-
-
-@contextmanager
-def collector(behaviour: Behaviour = "accepts") -> Iterator[Collector]:
-    """A real OTLP/HTTP collector on a free port of 127.0.0.1, for tests of what an application does when it misbehaves."""
-    state = Collector(behaviour=behaviour)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
-    server.daemon_threads = True
-    state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield state
-    finally:
-        state.behave("refuses")
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
-
-
-def _handler(state: Collector) -> Callable[..., BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            behaviour = state.behaviour
-            if behaviour == "hangs":
-                state._released.wait(60)
-                behaviour = "refuses"
-            if behaviour == "refuses":
-                self.close_connection = True
-                return
-            state.requests.append((self.path, body))
-            self.send_response(200 if behaviour == "accepts" else int(behaviour))
-            self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
-    return Handler
+    def lines(self) -> list[str]:
+        """The lines that were kept."""
+        return self.text.splitlines()
