@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.services import BIN, EXIT_SECONDS, SOON, Delivered, free_port, get, observed, serving, until
+from support.services import BIN, EXIT_SECONDS, LEAN, SOON, Delivered, free_port, get, observed, serving, until
 
 from trax_otel.local.queries import Queries
 from trax_otel.local.server import Endpoint, start
@@ -180,7 +180,7 @@ def run_script(
 ) -> subprocess.CompletedProcess[str]:
     command = observed(endpoint.url, delivered.service, [sys.executable, *words])
     return subprocess.run(
-        command, cwd=folder, env={**os.environ, **SOON, **environ}, capture_output=True, text=True,
+        command, cwd=folder, env={**os.environ, **LEAN, **SOON, **environ}, capture_output=True, text=True,
         timeout=EXIT_SECONDS + 10, check=False,
     )  # fmt: skip
 
@@ -226,7 +226,7 @@ def test_a_script_that_sigterm_ends(endpoint: Endpoint, delivered: Delivered, tm
     """)  # fmt: skip
     late = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_METRIC_EXPORT_INTERVAL": "60000"}
     command = observed(endpoint.url, delivered.service, [sys.executable, "script.py"])
-    with subprocess.Popen(command, cwd=folder, env={**os.environ, **late}, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, cwd=folder, env={**os.environ, **LEAN, **late}, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGTERM)

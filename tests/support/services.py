@@ -13,8 +13,9 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ from trax_otel.local.filters import Filter
 from trax_otel.local.queries import Queries
 
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "200", "OTEL_BLRP_SCHEDULE_DELAY": "200", "OTEL_METRIC_EXPORT_INTERVAL": "500"}
+USED = {"fastapi", "flask", "logging", "requests", "threading"}
+LEAN = {
+    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(
+        sorted({point.name for point in entry_points(group="opentelemetry_instrumentor")} - USED)
+    )
+}
+"""Each instrumentor imports its library, which makes a start slow where all libraries are installed."""
 BIN = Path(sys.executable).parent
 EXIT_SECONDS = 12.0
 """No server may need longer for its end; the exit budget is 5 s."""
@@ -84,18 +92,16 @@ def serving(command: list[str], folder: Path, port: int, **environ: str) -> Iter
     output = folder / f"output-{port}.txt"
     with output.open("wb") as stream:
         process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **SOON, **environ}, stdout=stream, stderr=stream,
+            command, cwd=folder, env={**os.environ, **LEAN, **SOON, **environ}, stdout=stream, stderr=stream,
             start_new_session=True,
         )  # fmt: skip
     try:
-        until(lambda: process.poll() is not None or _listens(port), f"{command} listening")
+        until(lambda: process.poll() is not None or _listens(port), f"{command} listening", 30)
         assert process.poll() is None, output.read_text()
         yield Running(process, f"http://127.0.0.1:{port}/", output)
     finally:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait(10)
 
 
