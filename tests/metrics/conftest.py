@@ -1,10 +1,9 @@
-"""Captured telemetry, a clock that stands still until told, and one driver for both worlds."""
+"""Captured telemetry as the SDK has it, and one driver for both worlds."""
 
 from __future__ import annotations
 
 import functools
 import os
-import threading
 import warnings
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
@@ -18,7 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from trax_otel import clock, signals
+from trax_otel import signals
 from trax_otel.metrics import (
     Timer,
     async_timing_context,
@@ -27,56 +26,14 @@ from trax_otel.metrics import (
     timing_decorator,
 )
 from trax_otel.signals import aggregate
-
-
-class StillClock:
-    """Time moves by `advance` alone; a background loop's `tick` waits for that, in real threads."""
-
-    def __init__(self) -> None:
-        self._now = 1_000.0
-        self._moved = threading.Condition()
-        self.ticking = 0
-
-    def time_ns(self) -> int:
-        return 1_700_000_000_000_000_000 + round(self._now * 1e9)
-
-    def monotonic(self) -> float:
-        return self._now
-
-    def sleep(self, seconds: float) -> bool:
-        self.advance(seconds)
-        return True
-
-    async def sleep_async(self, seconds: float) -> bool:
-        self.advance(seconds)
-        return True
-
-    def tick(self, seconds: float, stop: threading.Event) -> bool:
-        with self._moved:
-            until = self._now + seconds
-            self.ticking += 1
-            self._moved.notify_all()
-            while self._now < until and not stop.is_set():
-                self._moved.wait(0.01)
-            self.ticking -= 1
-            return not stop.is_set()
-
-    def advance(self, seconds: float) -> None:
-        with self._moved:
-            self._now += seconds
-            self._moved.notify_all()
-
-    def wait_for_tick(self) -> None:
-        """Until a background loop has done its work and waits."""
-        with self._moved:
-            assert self._moved.wait_for(lambda: self.ticking > 0, timeout=10)
+from trax_otel.testing import FakeClock, fake_clock
 
 
 @pytest.fixture
-def still() -> Iterator[StillClock]:
-    with clock.use(StillClock()) as fake:
-        assert isinstance(fake, StillClock)
-        yield fake
+def still() -> Iterator[FakeClock]:
+    """A clock that stands still until told."""
+    with fake_clock() as clock:
+        yield clock
 
 
 class Captured:
