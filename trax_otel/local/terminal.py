@@ -14,9 +14,10 @@ from rich.text import Text
 from rich.tree import Tree
 
 from .. import semconv
-from .formats import badges, clean, duration, moment, shown
+from .distributions import HISTOGRAMS, SHARES, overall, percentile
+from .formats import badges, clean, duration, moment, quantity, shown
 from .model import Event
-from .tree import bounds, happenings, logs_by_span, nodes
+from .tree import bounds, happenings, logs_by_span, nodes, waits
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -137,18 +138,24 @@ def print_metrics(console: Console, metrics: Sequence[MetricInfo]) -> None:
 
 
 def print_series(console: Console, series: Sequence[MetricSeries]) -> None:
-    """The latest point of each series of one metric."""
-    table = _table(clean(series[0].name), ("service", ""), ("attributes", ""), ("latest", "right"), ("count", "right"),
-                   ("sum", "right"), ("at", ""))  # fmt: skip
+    """The latest value of each series of one metric; of a histogram count, mean and percentiles of all that is stored."""
+    spread = series[0].kind in HISTOGRAMS
+    figures = ("count", "mean", *(f"p{share}" for share in SHARES)) if spread else ("latest",)
+    table = _table(
+        clean(series[0].name), ("service", ""), ("attributes", ""), *((name, "right") for name in figures), ("at", "")
+    )
     for entry in series:
         point = entry.points[-1] if entry.points else None
-        table.add_row(
-            text(entry.service), text(_pairs(entry.attributes)),
-            "–" if point is None or point.value is None else f"{point.value:g} {clean(entry.unit)}",
-            "–" if point is None or point.count is None else str(point.count),
-            "–" if point is None or point.sum is None else f"{point.sum:g}",
-            "–" if point is None else moment(point.time_ns),
-        )  # fmt: skip
+        whole = overall(entry)
+        if spread and whole is not None:
+            values = [
+                f"{whole.count:,}", quantity((whole.sum or 0.0) / whole.count if whole.count else None, entry.unit),
+                *(quantity(percentile(whole.bounds, whole.bucket_counts, share), entry.unit) for share in SHARES),
+            ]  # fmt: skip
+        else:
+            values = [quantity(point.value if point else None, entry.unit)] + ["–"] * (len(figures) - 1)
+        when = moment(point.time_ns) if point else "–"
+        table.add_row(text(entry.service), text(_pairs(entry.attributes)), *map(text, values), when)
     console.print(table)
 
 
@@ -167,19 +174,23 @@ def print_trace(console: Console, spans: Sequence[Span], logs: Sequence[Log] = (
     for log in by_span.get(None, []):
         tree.add(_log_line(log, start))
     branches = [tree]
-    for node in nodes(spans):
+    placed = nodes(spans)
+    pauses = waits(placed)
+    for node in placed:
         del branches[min(node.depth, DEEPEST) + 1 :]
-        branches.append(branches[-1].add(_span_line(node.span, start)))
+        branches.append(branches[-1].add(_span_line(node.span, start, pauses.get(node.span.span_id))))
         _add_details(branches[-1], node.span, start, by_span.get(node.span.span_id, []), details)
     console.print(tree, soft_wrap=True)
 
 
-def _span_line(span: Span, start_ns: int) -> Text:
+def _span_line(span: Span, start_ns: int, wait: tuple[int, int] | None) -> Text:
     failed = span.status == "error"
     line = Text.assemble(
         (f"+{duration(span.start_ns - start_ns)} ", "dim"), text(span.name, "bold red" if failed else "bold"),
         (f"  {duration(span.duration_ns)}", "cyan"), (f"  {span.kind} · ", "dim"), text(span.service, "dim"),
     )  # fmt: skip
+    if wait is not None:
+        line.append(f"  [waited {duration(wait[1] - wait[0])}]", "dim")
     for badge in badges(span.attributes):
         line.append(f"  [{clean(badge.text)}]", "yellow")
     if failed:
@@ -191,7 +202,8 @@ def _add_details(branch: Tree, span: Span, start_ns: int, logs: Sequence[Log], d
     if details:
         for key, value in sorted(span.attributes.items()):
             branch.add(Text.assemble((f"{clean(key)} ", "dim"), text(shown(value))))
-    if span.status == "error" and span.status_message:
+    told = {str(event.attributes.get(semconv.EXCEPTION_MESSAGE)) for event in span.events}
+    if span.status == "error" and span.status_message and not any(span.status_message in message for message in told):
         branch.add(text(_short(span.status_message, 200), "red"))
     for entry in happenings(span, logs):
         branch.add(_event(entry, start_ns) if isinstance(entry, Event) else _log_line(entry, start_ns))

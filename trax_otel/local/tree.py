@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .. import semconv
 from .model import Event, Log, Span
@@ -62,6 +63,21 @@ def _count(placed: Sequence[Node]) -> None:
 
 def _close(above: list[Node], counted: list[int], index: int) -> None:
     above.pop().below = index - counted.pop() - 1
+
+
+def waits(placed: Sequence[Node]) -> dict[str, tuple[int, int]]:
+    """For each repeated attempt, by its span's id: when the one before it ended and when it began."""
+    attempts: dict[str | None, list[Span]] = {}
+    for node in placed:
+        if semconv.RETRY_ATTEMPT in node.span.attributes:
+            attempts.setdefault(node.span.parent_id, []).append(node.span)
+    found = {}
+    for members in attempts.values():
+        members.sort(key=lambda span: span.start_ns)
+        for before, span in pairwise(members):
+            if span.start_ns > before.end_ns:
+                found[span.span_id] = (before.end_ns, span.start_ns)
+    return found
 
 
 def bounds(spans: Sequence[Span]) -> tuple[int, int]:

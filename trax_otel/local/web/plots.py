@@ -13,7 +13,7 @@ from ..model import MetricSeries
 
 WIDTH: Final = 640
 HEIGHT: Final = 180
-LEFT: Final = 64
+LEFT: Final = 78
 RIGHT: Final = 12
 TOP: Final = 10
 BOTTOM: Final = 24

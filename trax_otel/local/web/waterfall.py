@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 from ... import semconv
 from ..formats import Badge, badges, duration
 from ..model import Event, Log, Span
-from ..tree import Node, bounds, happenings, logs_by_span, nodes
+from ..tree import Node, bounds, happenings, logs_by_span, nodes, waits
 
 COLOURS: Final = 8
 """How many colours the style sheet has for services; more services share them."""
@@ -127,9 +126,9 @@ def waterfall(spans: Sequence[Span], logs: Sequence[Log] = (), window: tuple[int
     services = list(dict.fromkeys(span.service for span in spans))
     colours = {service: number % COLOURS for number, service in enumerate(services)}
     placed = nodes(spans)
-    waits = _waits(placed)
+    pauses = waits(placed)
     rows = tuple(
-        _row(node, start, length, colours, tuple(by_span.get(node.span.span_id, ())), waits.get(node.span.span_id))
+        _row(node, start, length, colours, tuple(by_span.get(node.span.span_id, ())), pauses.get(node.span.span_id))
         for node in placed
     )
     return Waterfall(
@@ -167,18 +166,3 @@ def _ticks(span: Span, logs: tuple[Log, ...], start: int, length: int) -> tuple[
 
 def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.5g}"
-
-
-def _waits(placed: Sequence[Node]) -> dict[str, tuple[int, int]]:
-    """For each repeated attempt, when the one before it ended and when it began."""
-    attempts: dict[str | None, list[Span]] = {}
-    for node in placed:
-        if semconv.RETRY_ATTEMPT in node.span.attributes:
-            attempts.setdefault(node.span.parent_id, []).append(node.span)
-    found = {}
-    for members in attempts.values():
-        members.sort(key=lambda span: span.start_ns)
-        for before, span in pairwise(members):
-            if span.start_ns > before.end_ns:
-                found[span.span_id] = (before.end_ns, span.start_ns)
-    return found

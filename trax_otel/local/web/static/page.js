@@ -184,55 +184,72 @@
     if (answer.ok) remark.hidden = Number(await answer.text()) <= Number(remark.dataset.size);
   }
 
+  const REST = 800; // milliseconds between two looks at least; four times what the last one took, where that is longer
+
   function goLive(button) {
     const parts = all("[data-live]");
     const remark = document.getElementById("grown");
     if (!window.EventSource || (!parts.length && !remark)) return;
-    let seen = null;
-    let newest = null;
+    let seen = document.body.dataset.revision;
+    let newest = seen;
     let busy = false;
-    const news = new EventSource("/live");
+    let news = null;
     const live = () => button.getAttribute("aria-pressed") === "true";
-    const calm = () => !document.hidden && !parts.some((part) => getSelection()?.type === "Range" && part.contains(getSelection().anchorNode));
+    const reading = () => getSelection()?.type === "Range" && parts.some((part) => part.contains(getSelection().anchorNode));
 
     async function follow() {
-      if (busy || newest === null || newest === seen || !live() || !calm()) return;
+      if (busy || newest === seen || !live() || document.hidden) return;
       busy = true;
+      const began = performance.now();
       const showing = newest;
       try {
-        await (remark ? lookForGrowth(remark) : refresh());
-        seen = showing;
+        if (!reading()) {
+          await (remark ? lookForGrowth(remark) : refresh());
+          seen = showing;
+        }
       } catch {
         // the server is away; the stream tells when it is back
       }
       setTimeout(() => {
         busy = false;
         follow();
-      }, 800);
+      }, Math.max(REST, 4 * (performance.now() - began)));
+    }
+
+    /** A page in sight holds a stream; one out of sight lets go of it, since a browser has only six for a server. */
+    function listen() {
+      if (document.hidden) {
+        news?.close();
+        news = null;
+        return;
+      }
+      if (news) return;
+      news = new EventSource("/live");
+      news.addEventListener("revision", (event) => {
+        newest = event.data;
+        button.classList.remove("away");
+        button.title = "Show what arrives as it arrives";
+        follow();
+      });
+      news.addEventListener("error", () => {
+        button.classList.add("away");
+        button.title = "The endpoint does not answer";
+      });
     }
 
     for (const part of parts) part.dataset.shown = part.innerHTML;
-    news.addEventListener("revision", (event) => {
-      newest = event.data;
-      button.classList.remove("away");
-      button.title = "Show what arrives as it arrives";
-      if (seen === null) seen = document.body.dataset.revision ?? newest;
-      follow();
-    });
-    news.addEventListener("error", () => {
-      button.classList.add("away");
-      button.title = "The endpoint does not answer";
-    });
     button.addEventListener("click", () => {
       button.setAttribute("aria-pressed", String(!live()));
       follow();
     });
-    document.addEventListener("visibilitychange", follow);
-    window.addEventListener("pagehide", () => news.close());
+    document.addEventListener("visibilitychange", listen);
+    window.addEventListener("pagehide", () => news?.close());
     button.hidden = false;
+    listen();
   }
 
   function begin() {
+    document.querySelector(".top a[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
     const tools = document.querySelector(".tools");
     if (tools) findInTrace(tools);
     const button = document.getElementById("live");
