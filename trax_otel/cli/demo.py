@@ -1,230 +1,211 @@
-"""`trax-otel demo`: a third-party service, unchanged, observed; what is shown was received over OTLP."""
+"""`trax-otel demo`: the whole line on a third-party service. Every figure shown is computed from telemetry that arrived."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .demo_requests import REQUESTS, send_all
-from .options import port
+from .demo_service import COMMAND, Service, ServiceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
     from rich.console import Console
 
-    from ..local.model import Span
     from ..local.queries import Queries
     from ..local.server import Endpoint
 
 HELP: Final = "see it all on a third-party service, in under a minute"
-START_SECONDS: Final = 30.0
-ARRIVAL_SECONDS: Final = 15.0
-STOP_SECONDS: Final = 15.0
-WIDTH: Final = 132
-"""Columns where stdout is no terminal."""
-_NEEDED: Final = ("gunicorn", "httpbin")
+_ARRIVAL_SECONDS: Final = 15.0
+_QUIET_SECONDS: Final = 1.5
+_WIDE: Final = 150
+_EPILOG: Final = f"""\
+It starts the embedded endpoint, runs `{COMMAND}` unchanged under `trax-otel run`, sends it real requests
+(fast, slow, refused, failing, given up, crashing), and shows what the service reported of itself: operations, errors by
+code, one failing trace; then it writes the same as a page into one file.
 
-
-class DemoError(Exception):
-    """The demo cannot go on; the text says why."""
+exit status: 0 done, 1 the service or the endpoint did not start, or nothing arrived
+"""
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the sub-command."""
     parser = subparsers.add_parser(
-        "demo", help=HELP,
-        description="Runs httpbin under gunicorn with two workers, unchanged, by `trax-otel run`; sends it requests that go well "
-        "and requests that fail; and shows what the embedded endpoint received. exit status: 0, or 1 where something did not "
-        "start or arrive, and stderr says what.",
+        "demo", help=HELP, description="See it all on a third-party service.", epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
-    parser.add_argument("--serve", action="store_true", help="stay up until Ctrl-C: the page, and the service to try")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where to write the HTML report")
-    parser.add_argument("--db", type=Path, metavar="FILE", help="keep what is received in this database")
-    parser.add_argument("--http-port", type=port, default=0, metavar="PORT", help="of the page (default: a free one)")
-    parser.add_argument("--app", default="httpbin:app", help=argparse.SUPPRESS)
+    parser.add_argument("--serve", action="store_true", help="stay up, with a little traffic, until Ctrl-C")
+    parser.add_argument("--db", metavar="FILE", type=Path, help="where to keep the telemetry (begun anew each time)")
+    parser.add_argument("--report", metavar="FILE", type=Path, help="where to write the HTML report")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the demo; returns the exit status."""
-    from rich.console import Console
+    console = _console()
+    if console is None:
+        return _failed("rich is not installed: pip install 'trax-otel[demo]'")
+    from ..local.schema import default_path
+    from ..local.server import EndpointError
 
-    from ..local.server import EndpointError, start
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-    began = time.monotonic()
+    folder = default_path().parent
+    path = options.db or folder / "demo.db"
+    report = options.report or path.with_name("demo-report.html")
+    before = signal.signal(signal.SIGTERM, _end)
     try:
-        _need()
-        with tempfile.TemporaryDirectory(prefix="trax-demo-") as folder:
-            path = options.db or Path(folder) / "demo.db"
-            with start(http_port=options.http_port, grpc_port=0, path=path, fresh=True) as endpoint:
-                _demonstrate(console, endpoint, Path(folder), options, began)
-    except (DemoError, EndpointError) as error:
-        print(f"trax-otel demo: {error}", file=sys.stderr)
-        return 1
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _endpoint(path) as endpoint:
+            console.print(f"endpoint   {endpoint.url} (OTLP over HTTP, and the page)", highlight=False)
+            with Service(endpoint.url, path.with_name("demo-service.log")) as service:
+                _use(service, endpoint, console)
+                _show(endpoint, report, console)
+                if options.serve:
+                    _serve(service, endpoint, console)
+            if not options.serve:
+                console.print(f"\nto browse  trax-otel demo --serve, or: trax-otel local --db {path}", soft_wrap=True)
+    except (ServiceError, EndpointError, OSError) as error:
+        return _failed(str(error))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 
-def _need() -> None:
-    import importlib.util
+def _endpoint(path: Path) -> Endpoint:
+    """The embedded endpoint on its usual ports, or on free ones where those are taken."""
+    from ..local.server import EndpointError, start
 
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise DemoError(f"{' and '.join(missing)} missing: pip install 'trax-otel[demo]'")
+    try:
+        return start(path=path, fresh=True)
+    except EndpointError as error:
+        if "is in use" not in str(error):
+            raise
+        return start(path=path, fresh=True, http_port=0, grpc_port=0)
 
 
-def _demonstrate(console: Console, endpoint: Endpoint, folder: Path, options: argparse.Namespace, began: float) -> None:
+def _use(service: Service, endpoint: Endpoint, console: Console) -> None:
+    """Start the service, send the requests, and wait until what it says of them has arrived."""
+    from .demo_traffic import KINDS, send, visits
+
+    console.print(f"service    trax-otel run -- {COMMAND}", highlight=False)
+    with console.status("starting …"):
+        service.wait_until_it_answers()
+    planned = visits()
+    kinds = ", ".join(f"{count} {kind}" for kind, (count, _) in KINDS.items())
+    console.print(f"requests   {len(planned)} to {service.url}: {kinds}", highlight=False, soft_wrap=True)
+    if console.is_terminal:
+        from rich.progress import Progress
+
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task("sending", total=len(planned))
+            answered = send(service.url, planned, lambda: progress.advance(task))
+    else:
+        answered = send(service.url, planned)
+    if not answered:
+        raise service.failed("the service answered no request")
+    with console.status("waiting for the telemetry …"):
+        _wait_for_telemetry(service, endpoint, len(planned))
+
+
+def _wait_for_telemetry(service: Service, endpoint: Endpoint, requests: int) -> None:
+    """Until a span of every request has been stored and nothing more comes, within bounds."""
+    queries = _queries(endpoint)
+    end = time.monotonic() + _ARRIVAL_SECONDS
+    revision, quiet_since = -1, time.monotonic()
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        found = queries.revision()
+        if found != revision:
+            revision, quiet_since = found, time.monotonic()
+        served = sum(entry.count for entry in queries.operations() if entry.kind == "server")
+        if served >= requests and time.monotonic() - quiet_since > _QUIET_SECONDS / 3:
+            return
+        if served and time.monotonic() - quiet_since > _QUIET_SECONDS * 2:
+            return
+    if not queries.totals().spans:
+        raise service.failed(f"no telemetry arrived within {_ARRIVAL_SECONDS:.0f} s")
+
+
+# --- What is shown ---------------------------------------------------------------------------------------------------------
+
+
+def _show(endpoint: Endpoint, report: Path, console: Console) -> None:
+    from ..local import terminal
+    from ..local.report import write_report
+
+    queries = _queries(endpoint)
+    totals = queries.totals()
+    console.print(
+        f"received   {totals.spans} spans, {totals.logs} log records, {totals.points} metric points\n", highlight=False
+    )
+    terminal.print_operations(console, queries.operations())
+    terminal.print_errors(console, queries.errors())
+    trace_id = _failing_trace(queries)
+    if trace_id:
+        from ..local.model import Filter
+
+        console.print("[bold]One failing request[/bold]")
+        terminal.print_trace(console, queries.trace(trace_id), queries.logs(Filter(trace_id=trace_id)))
+    console.print(f"\npage       {endpoint.url}", highlight=False)
+    console.print(f"report     {write_report(queries, report)}", highlight=False, soft_wrap=True)
+
+
+def _failing_trace(queries: Queries) -> str | None:
+    """The trace that tells most: an exception that nobody caught, with the log lines beside it; else any that failed."""
+    examples = [entry.example_trace_id for entry in queries.errors() if entry.example_trace_id]
+    best: tuple[int, str | None] = (-1, None)
+    for trace_id in examples:
+        spans = queries.trace(trace_id)
+        told = sum(event.name == "exception" for span in spans for event in span.events)
+        best = max(best, (len(spans) if told else 0, trace_id), key=lambda entry: entry[0])
+    return best[1]
+
+
+def _serve(service: Service, endpoint: Endpoint, console: Console) -> None:
+    """Keep the page alive: one request after the other, until Ctrl-C."""
+    from .demo_traffic import send, visits
+
+    console.print(f"\nserving    {endpoint.url} until Ctrl-C; {COMMAND} at {service.url} gets a request a second",
+                  highlight=False, soft_wrap=True)  # fmt: skip
+    try:
+        for visit in _endlessly(visits()):
+            send(service.url, [visit])
+            time.sleep(1.0)
+    except KeyboardInterrupt:
+        console.print("ending …")
+
+
+def _endlessly(planned: list[Any]) -> Iterator[Any]:
+    while True:
+        yield from planned
+
+
+# --- Small things ----------------------------------------------------------------------------------------------------------
+
+
+def _queries(endpoint: Endpoint) -> Queries:
     from ..local.queries import Queries
 
-    queries = Queries(endpoint.path)
-    with _service(console, endpoint, folder, options.app) as (url, stop):
-        _step(console, f"sending {len(REQUESTS)} requests: fast, slow, 4xx, 5xx, time-outs, an unhandled exception")
-        failed = send_all(url)
-        _step(console, f"sent; {failed} got no answer in time. Waiting for their telemetry")
-        _await_arrival(queries, len(REQUESTS))
-        if not options.serve:
-            stop()
-        report = _show(console, queries, options.report)
-        console.print(
-            f"\npage     {endpoint.url}" + ("" if options.serve else "  (trax-otel demo --serve keeps it up)")
-        )
-        console.print(f"report   {report}")
-        console.print(f"took     {time.monotonic() - began:.0f} s. Your own service: trax-otel run -- COMMAND")
-        if options.serve:
-            console.print(f"service  {url}   (try {url}/redirect/0; Ctrl-C ends both)")
-            _wait()
-    queries.close()
+    return Queries(endpoint.path)
 
 
-def _step(console: Console, text: str) -> None:
-    console.print(f"[bold cyan]•[/] {text}")
-
-
-def _wait() -> None:
+def _console() -> Console | None:
     try:
-        signal.pause()
-    except KeyboardInterrupt:
-        return
+        from rich.console import Console
+    except ImportError:
+        return None
+    # Where nobody looks at a terminal, lines are as long as the tables need.
+    return Console(width=None if sys.stdout.isatty() else _WIDE)
 
 
-# --- The service -----------------------------------------------------------------------------------------------------
+def _end(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
-@contextmanager
-def _service(console: Console, endpoint: Endpoint, folder: Path, app: str) -> Iterator[tuple[str, Callable[[], None]]]:
-    """The service under `trax-otel run`, and the function that ends it and waits for its last telemetry."""
-    from rich.markup import escape
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    service = ["gunicorn", "--workers", "2", "--threads", "4", "--bind", address, "--no-control-socket", app]
-    if not _knows_control_socket():
-        service.remove("--no-control-socket")
-    log = folder / "service.log"
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
-    environ |= {
-        "OTEL_BSP_SCHEDULE_DELAY": "500",
-        "OTEL_BLRP_SCHEDULE_DELAY": "500",
-        "OTEL_METRIC_EXPORT_INTERVAL": "2000",
-    }
-    words = ["run", "--endpoint", endpoint.url, "--service-name", "httpbin", "--"]
-    _step(console, escape(f"trax-otel {' '.join([*words, *service])}"))
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "trax_otel", *words, sys.executable, "-m", *service],
-            cwd=folder, env=environ, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def stop() -> None:
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    try:
-        _await_start(process, address, log)
-        yield f"http://{address}", stop
-    finally:
-        stop()
-
-
-def _knows_control_socket() -> bool:
-    from gunicorn.config import KNOWN_SETTINGS  # type: ignore[import-untyped,unused-ignore]
-
-    return any(getattr(setting, "name", "") == "control_socket_disable" for setting in KNOWN_SETTINGS)
-
-
-def _await_start(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    host, _, number = address.partition(":")
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise DemoError(f"the service ended with status {process.returncode}; its last lines:\n{_last_lines(log)}")
-        try:
-            with socket.create_connection((host, int(number)), 0.2) as probe:
-                probe.settimeout(5)
-                probe.sendall(b"GET /get HTTP/1.0\r\nHost: demo\r\n\r\n")
-                if probe.recv(12).startswith(b"HTTP/1."):
-                    return
-        except OSError:
-            time.sleep(0.1)
-    raise DemoError(f"the service did not answer within {START_SECONDS:.0f} s; its last lines:\n{_last_lines(log)}")
-
-
-def _last_lines(log: Path, number: int = 15) -> str:
-    return "\n".join(f"  {line}" for line in log.read_text("utf-8", "replace").splitlines()[-number:])
-
-
-# --- What arrived ----------------------------------------------------------------------------------------------------
-
-
-def _await_arrival(queries: Queries, requests: int) -> None:
-    deadline = time.monotonic() + ARRIVAL_SECONDS
-    while time.monotonic() < deadline:
-        arrived = sum(entry.count for entry in queries.operations() if entry.kind == "server")
-        if arrived >= requests and queries.totals().points:
-            return
-        time.sleep(0.2)
-    if not queries.totals().spans:
-        raise DemoError(f"the service answered, but no span arrived within {ARRIVAL_SECONDS:.0f} s")
-
-
-def _show(console: Console, queries: Queries, report: Path | None) -> Path:
-    from ..local.model import Filter
-    from ..local.report import write_report
-    from ..local.schema import default_path
-    from ..local.terminal import print_errors, print_operations, print_trace
-
-    console.print()
-    print_operations(console, queries.operations())
-    print_errors(console, queries.errors())
-    trace = _failing_trace(queries)
-    if trace:
-        console.print("One request that failed:", style="bold")
-        print_trace(console, trace, queries.logs(Filter(trace_id=trace[0].trace_id)))
-    if report is None:
-        folder = default_path().parent
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        report = folder / "demo-report.html"
-    return write_report(queries, report)
-
-
-def _failing_trace(queries: Queries) -> list[Span]:
-    """A trace that tells most: one whose error has a code, that is an exception was recorded."""
-    from ..local.model import Filter
-
-    traces = queries.traces(Filter(errors_only=True, limit=200))
-    traces.sort(key=lambda trace: (bool(trace.error_codes), trace.spans), reverse=True)
-    return queries.trace(traces[0].trace_id) if traces else []
+def _failed(problem: str) -> int:
+    sys.stdout.flush()
+    sys.stderr.write(f"trax-otel demo: {problem}\n")
+    return 1
