@@ -254,3 +254,22 @@ def test_readers_on_many_threads_see_what_is_committed_while_it_is_written(room:
     for reader in readers:
         reader.join()
     assert problems == []
+
+
+def test_percentiles_are_exact_over_all_instances_of_a_service_and_whatever_is_asked(room: Any) -> None:
+    for number in range(1, 101):
+        one = span("work", start=number, seconds=number / 1000, error=number > 90, attributes={"even": number % 2 == 0})
+        room.put(traces(one, resource={"service.instance.id": str(number % 3)}))
+    ask = room.queries.operations
+
+    def figures(**wanted: Any) -> tuple[int, int, int, int, int]:
+        (found,) = ask(Filter(**wanted))
+        return found.count, found.errors, *(one // 10**6 for one in (found.p50_ns, found.p95_ns, found.p99_ns))
+
+    assert figures() == figures(service="shop") == figures(operation="work") == (100, 10, 50, 95, 99)
+    assert figures(text="even") == (100, 10, 50, 95, 99)
+    assert figures(since_ns=51) == (50, 10, 75, 98, 100)
+    assert figures(errors_only=True) == (10, 10, 95, 100, 100)
+    assert figures(min_duration_ns=100 * 10**6) == (1, 1, 100, 100, 100)
+    assert figures(extra={"even": True}) == figures(extra={"even": "true"}) == (50, 5, 50, 96, 100)
+    assert ask(Filter(service="other")) == []

@@ -20,7 +20,7 @@ def span_conditions(wanted: Filter, *more: str) -> tuple[str, list[Any]]:
         ("s.trace_id LIKE ? || '%'", wanted.trace_id.lower()),
         ("s.start_ns >= ?", wanted.since_ns),
         ("s.start_ns <= ?", wanted.until_ns),
-        ("s.end_ns - s.start_ns >= ?", wanted.min_duration_ns),
+        ("s.duration_ns >= ?", wanted.min_duration_ns),
     ):
         if value:
             conditions.append(condition)
@@ -46,9 +46,12 @@ def series_conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
 def equal(conditions: list[str], values: list[Any], column: str, wanted: Filter) -> None:
     """Add what `wanted.extra` asks of a column of attributes."""
     for key, value in wanted.extra.items():
-        conditions.append(f"CAST(json_extract({column}, ?) AS TEXT) = ?")
-        escaped = key.replace('"', "")
-        values += [f'$."{escaped}"', str(value)]
+        path = '$."{}"'.format(key.replace('"', ""))
+        conditions.append(
+            f"CASE json_type({column}, ?) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
+            f" ELSE CAST(json_extract({column}, ?) AS TEXT) END = ?"
+        )
+        values += [path, path, str(value).lower() if isinstance(value, bool) else str(value)]
 
 
 def where(conditions: Iterable[str]) -> str:

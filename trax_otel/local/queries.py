@@ -25,7 +25,8 @@ from .model import (
     Totals,
     TraceSummary,
 )
-from .records import SELECT_LOG, SELECT_SPAN, kind_name, log_of, point_of, series_of, span_of
+from .operations import operation_stats
+from .records import SELECT_LOG, SELECT_SPAN, log_of, point_of, series_of, span_of
 from .schema import connect, default_path
 
 MAX_POINTS: Final = 5_000
@@ -83,7 +84,7 @@ class Queries:
         """Every service, by name."""
         figures: dict[str, dict[str, int]] = {}
         for column, sql in {
-            "spans": "SELECT r.service, count(*), max(s.end_ns), sum(s.status = 2) FROM span s"
+            "spans": "SELECT r.service, count(*), max(s.start_ns), sum(s.status = 2) FROM span s"
             " JOIN resource r ON r.id = s.resource_id GROUP BY 1",
             "logs": "SELECT r.service, count(*), max(l.time_ns), 0 FROM log l JOIN resource r ON r.id = l.resource_id GROUP BY 1",
             "metrics": "SELECT r.service, count(DISTINCT e.name), 0, 0 FROM series e JOIN resource r ON r.id = e.resource_id"
@@ -110,24 +111,8 @@ class Queries:
         ]  # fmt: skip
 
     def operations(self, wanted: Filter | None = None) -> list[OperationStats]:
-        """The spans of each service and name, busiest first; percentiles are exact."""
-        condition, values = span_conditions(wanted or Filter())
-        groups: dict[tuple[str, str, int], list[tuple[int, bool, int]]] = {}
-        for service, name, kind, duration, status, start in self.rows(
-            "SELECT r.service, s.name, s.kind, s.end_ns - s.start_ns, s.status, s.start_ns"
-            f" FROM span s JOIN resource r ON r.id = s.resource_id {condition}",
-            values,
-        ):
-            groups.setdefault((service, name, kind), []).append((max(0, duration), status == 2, start))
-        stats = []
-        for (service, name, kind), members in groups.items():
-            durations = sorted(duration for duration, _, _ in members)
-            p50, p95, p99 = (percentile(durations, share) for share in (50, 95, 99))
-            errors = sum(failed for _, failed, _ in members)
-            last = max(start for _, _, start in members)
-            stats.append(OperationStats(service, name, kind_name(kind), len(members), errors, p50, p95, p99, last))
-        stats.sort(key=lambda entry: (-entry.count, entry.service, entry.operation))
-        return stats[: (wanted or Filter()).limit]
+        """The spans of each service, name and kind, busiest first; percentiles are exact."""
+        return operation_stats(self.rows, wanted or Filter())
 
     # --- Traces --------------------------------------------------------------------------------------------------------
 
@@ -292,9 +277,3 @@ class Queries:
             (series_id, wanted.since_ns, wanted.until_ns or 2**63 - 1, MAX_POINTS),
         )
         return tuple(point_of(row) for row in reversed(rows))
-
-
-def percentile(ordered: Sequence[int], percent: float) -> int:
-    """The exact percentile of ordered values, by nearest rank."""
-    rank = max(1, -(-len(ordered) * percent // 100))
-    return ordered[int(rank) - 1]

@@ -16,9 +16,9 @@ from .eviction import RECOUNT_TRACE, Bounds, Eviction
 from .schema import default_path, open_for_writing
 
 _INSERT_SPAN: Final = (
-    "INSERT OR IGNORE INTO span (trace_id, span_id, parent_id, name, kind, start_ns, end_ns, status, status_message,"
+    "INSERT OR IGNORE INTO span (trace_id, span_id, parent_id, name, kind, start_ns, end_ns, duration_ns, status, status_message,"
     " error_type, error_code, recorded, scope, resource_id, attributes, events, links, more)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 _UPSERT_TRACE: Final = (
     "INSERT INTO trace (trace_id, start_ns, end_ns, spans, errors) VALUES (?,?,?,?,?) ON CONFLICT (trace_id) DO UPDATE SET"
@@ -127,7 +127,9 @@ class Store:
     def _write_resource(self, rows: ResourceRows, counts: dict[str, int]) -> None:
         resource_id = self._resource_id(rows)
         if rows.spans:
-            self._write_spans([(*row[:13], resource_id, *row[13:]) for row in rows.spans])
+            self._write_spans(
+                [(*row[:7], max(0, row[6] - row[5]), *row[7:13], resource_id, *row[13:]) for row in rows.spans]
+            )
         if rows.logs:
             self._connection.executemany(_INSERT_LOG, [(*row[:10], resource_id, row[10]) for row in rows.logs])
         for series, points in rows.points:
@@ -143,7 +145,7 @@ class Store:
         traces: dict[str, list[int]] = {}
         for row in rows:
             summary = traces.get(row[0])
-            failed = int(row[7] == 2)
+            failed = int(row[8] == 2)
             if summary is None:
                 traces[row[0]] = [row[5], row[6], 1, failed]
             else:
