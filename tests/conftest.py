@@ -11,7 +11,7 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     """Start from a bare environment: a developer's own OTEL_* or TRAX_* must not change what the suite shows."""
     for name in list(os.environ):
-        if name.startswith(("OTEL_", "TRAX_")) and name not in {"TRAX_STACK_HOME"}:
+        if name.startswith(("OTEL_", "TRAX_")) and name != "TRAX_STACK_HOME":
             del os.environ[name]
 
 

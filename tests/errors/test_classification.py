@@ -13,6 +13,7 @@ import subprocess
 import sys
 import urllib.error
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,7 +100,7 @@ def test_one_of_ours_is_itself() -> None:
 
 
 def test_a_classified_file_error_keeps_its_number_and_name() -> None:
-    error = raised(lambda: open("/nowhere/at/all"))
+    error = raised(lambda: Path("/nowhere/at/all").read_text())
     classified = classify_error(error)
     assert isinstance(classified, FileNotFoundError)
     assert (classified.errno, classified.filename) == (errno.ENOENT, "/nowhere/at/all")

@@ -15,7 +15,7 @@ from trax_otel.signals import start_span
 from trax_otel.testing import CapturedTelemetry
 
 
-def make(world: str, error: BaseException | None = None, **options: Any) -> Callable[[], Any]:
+def make(world: str, error: BaseException | None = None, **options: Any) -> Callable[[], Any]:  # noqa: C901
     """The same function in each world, decorated, and called to its end."""
     decorate = error_handler(**options) if options else error_handler
 

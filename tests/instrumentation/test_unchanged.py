@@ -32,7 +32,8 @@ PROGRAMS = {
     "exit status": "raise SystemExit(7)",
     "exit message": "raise SystemExit('bye')",
     "keyboard interrupt": "raise KeyboardInterrupt",
-    "thread": "import threading\ndef f(): raise ValueError('in thread')\nt = threading.Thread(target=f, name='T')\nt.start(); t.join()",
+    "thread": "import threading\ndef f(): raise ValueError('in thread')\n"
+    "t = threading.Thread(target=f, name='T')\nt.start(); t.join()",
     "unraisable": "class A:\n    def __del__(self): raise ValueError('in del')\nA()",
     "task never retrieved": "import asyncio\nasync def f(): raise ValueError('task')\nasync def main():\n"
     "    t = asyncio.ensure_future(f()); await asyncio.sleep(0); del t\nasyncio.run(main())",

@@ -35,7 +35,10 @@ async def test_tasks_and_copied_contexts_carry_it_and_other_threads_do_not() -> 
 
     assert await asyncio.create_task(task()) == "req-2"
     context = contextvars.copy_context()
-    for target in (lambda: found.append(current_correlation().id), lambda: context.run(lambda: found.append(current_correlation().id))):
+    for target in (
+        lambda: found.append(current_correlation().id),
+        lambda: context.run(lambda: found.append(current_correlation().id)),
+    ):
         thread = threading.Thread(target=target)
         thread.start()
         thread.join()

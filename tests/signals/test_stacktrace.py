@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 import traceback
 
@@ -93,7 +94,7 @@ def test_notes_and_groups_are_written() -> None:
     error = ValueError("bad")
     error.add_note("seen twice")  # type: ignore[attr-defined,unused-ignore]
     assert "seen twice" in format_exception(error)
-    group = ExceptionGroup("several", [ValueError("one"), KeyError("two")])  # type: ignore[name-defined,unused-ignore]
+    group = getattr(builtins, "ExceptionGroup")("several", [ValueError("one"), KeyError("two")])
     text = format_exception(group)
     assert "ValueError: one" in text
     assert "KeyError: 'two'" in text

@@ -52,7 +52,7 @@ class TraxError(Exception):
         self.context: dict[str, Any] = dict(context or {})
         self.retry_after = retry_after if retry_after is not None else _wait_of(original_error)
         self._retryable = retryable
-        self._severity = severity
+        self._severity: Severity | None = severity
         self.timestamp_ns = clock.current().time_ns()
         span = get_current_span().get_span_context()
         self.trace_id = format(span.trace_id, "032x") if span.is_valid else None

@@ -14,6 +14,7 @@ from typing import Final
 from ..signals.stacktrace import message_of
 from .base import TraxError
 from .hierarchy import (
+    APIError,
     ConnectionError,
     CorruptedFileError,
     DiskSpaceError,
@@ -82,7 +83,7 @@ def classify_error(error: BaseException) -> TraxError:
     for name in ("errno", "filename", "strerror"):
         if isinstance(made, OSError) and isinstance(error, OSError):
             setattr(made, name, getattr(error, name, None))
-    if verdict.status_code is not None and hasattr(made, "status_code"):
+    if verdict.status_code is not None and isinstance(made, APIError):
         made.status_code = verdict.status_code
     return made
 

@@ -50,6 +50,7 @@ def _aws(error: Any) -> Verdict:
 
 
 def grpc_failed(error: Any) -> Verdict | None:
+    """By the status of a gRPC call; a pushback in its trailing metadata is the wait."""
     code = getattr(error, "code", None)
     status = code() if callable(code) else None
     name = getattr(status, "name", None)
@@ -66,6 +67,7 @@ def _pushback(error: Any) -> float | None:
 
 
 def google_failed(error: Any) -> Verdict:
+    """By the gRPC status that a Google error carries, else by its HTTP status."""
     status = getattr(error, "grpc_status_code", None)
     if status is not None:
         return grpc_status(status.name)

@@ -38,6 +38,8 @@ def _psycopg_operational(error: Any) -> Verdict:
 
 
 def sqlalchemy_failed(fallback: Verdict) -> Rule:
+    """A rule that asks the driver's own error first; `fallback` is what SQLAlchemy's class says."""
+
     def rule(error: Any) -> Verdict:
         if getattr(error, "connection_invalidated", False):
             return Verdict(ConnectionError, True)

@@ -85,6 +85,7 @@ def _status_of_aiohttp(error: Any) -> Verdict:
 
 
 def urllib_failed(error: Any) -> Verdict | None:
+    """By status where the server answered, else by the reason underneath."""
     if hasattr(error, "code"):
         return http(error.code, getattr(error, "headers", None))
     return _reason(error)

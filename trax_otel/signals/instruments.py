@@ -54,10 +54,11 @@ class Instrument:
 
     def otel(self) -> Callable[..., None]:
         """OpenTelemetry's own method, of the provider in force."""
-        if self._otel is None or self._generation != providers.generation():
+        found = self._otel
+        if found is None or self._generation != providers.generation():
             self._generation = providers.generation()
-            self._otel = _MAKERS[self.spec.kind](providers.meter(), self.spec)
-        return self._otel
+            found = self._otel = _MAKERS[self.spec.kind](providers.meter(), self.spec)
+        return found
 
     def measure(self, value: float, attributes: Mapping[str, Any] | None = None) -> None:
         """Add, record or set `value` in the spec's unit."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from opentelemetry import _logs as logs_api
 from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
+from opentelemetry._logs import _internal as _logs_internal
 
 from .. import semconv
 from ..version import __version__
@@ -92,12 +93,12 @@ def tracing() -> bool:
 
 def log_export() -> bool:
     """Whether any logger provider is set."""
-    return _handle.logger_provider is not None or logs_api._internal._LOGGER_PROVIDER is not None
+    return _handle.logger_provider is not None or _logs_internal._LOGGER_PROVIDER is not None
 
 
 def logger_provider() -> LoggerProvider | None:
     """The logger provider in force, if any is set: for log records that are filed under their logger's name."""
-    return _handle.logger_provider or logs_api._internal._LOGGER_PROVIDER
+    return _handle.logger_provider or _logs_internal._LOGGER_PROVIDER
 
 
 def on_change(listener: Callable[[], None]) -> None:
