@@ -19,7 +19,7 @@ from opentelemetry._logs import SeverityNumber
 from .. import clock, errors, semconv, signals
 from ..signals.exporting import exporting
 from . import dispatch
-from .records import exception_of, extras, message_of, surroundings
+from .records import exception_of, extras, message_of, scope
 from .values import MAX_ATTRIBUTE_TEXT, attribute, clean, text_of
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _level_from_environment() -> int:
 def export(record: logging.LogRecord) -> None:
     """Send one record on."""
     provider = signals.logger_provider()
-    context, span, correlation, _, _, _ = surroundings()
+    context, span, correlation = scope()
     level = record.levelno
     as_event = level >= logging.INFO and span.is_recording()
     if (provider is None and not as_event) or level < _level or _busy.now or _is_feedback(record.name, context):

@@ -67,6 +67,15 @@ def surroundings() -> Surroundings:
     return _last
 
 
+def scope() -> tuple[Context | None, Span, signals.Correlation]:
+    """Of the surroundings what telemetry needs, without the ids as text: with no line written nobody would read them."""
+    context = otel_context.get_current()
+    last = _last
+    if last.context is context:
+        return context, last.span, last.correlation
+    return context, trace.get_current_span(context), signals.current_correlation(context)
+
+
 def stamp(record: logging.LogRecord) -> None:
     """Write correlation id, trace id, span id and bound fields on the record; what it already bears stays."""
     values = record.__dict__
