@@ -23,7 +23,7 @@ def test_durations_have_a_fitting_unit(nanoseconds: int, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [(None, "s", "–"), (0.0123, "s", "12.3 ms"), (250.0, "ms", "250 ms"), (3 * 2.0**20, "By", "3 MiB"), (900.0, "By", "900 B"),
-     (-2.0**31, "By", "-2 GiB"), (2.0**20, "By/s", "1 MiB/s"), (0.42, "1", "42 %"), (7.0, "1", "7"),
+     (-2.0**31, "By", "-2 GiB"), (2.0**20, "By/s", "1 MiB/s"), (0.42, "1", "0.42"), (42.0, "%", "42 %"), (7.0, "1", "7"),
      (1.0, "{request}", "1 request"),
      (12_345.0, "{request}/s", "12,345 requests/s"), (3.5, "", "3.5"), (2.0**70, "By", "1.05e+06 PiB")],
 )  # fmt: skip

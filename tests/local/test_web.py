@@ -160,7 +160,7 @@ def test_metrics_are_drawn_and_told_in_figures(page: Page, full: Stored) -> None
     assert listed.count('<figure class="plot">') == 3
     assert 'role="img" aria-label="trax.errors over time"' in listed
     spread = Outline(page.get("/metrics/http.server.request.duration").text)
-    for part in ("p50", "p95", "p99", "Mean", "method=GET, route=/pay"):
+    for part in ("p50", "p95", "p99", "Mean", "route=/pay", "http.request.method=GET, http.route=/pay"):
         assert part in spread.text
     assert f"/traces/{trace_id(1)}" in spread.links(), "exemplars lead to their traces"
     assert "per second" in page.get("/metrics/trax.errors").text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -38,6 +38,19 @@ def percentile(bounds: Sequence[float], counts: Sequence[int], percent: float) -
     return float(bounds[-1])
 
 
+def percentiles(point: MetricPoint) -> tuple[float | None, ...]:
+    """p50, p95 and p99 of a histogram's point, within its smallest and largest observation where they are known."""
+    found = []
+    for share in SHARES:
+        value = percentile(point.bounds, point.bucket_counts, share)
+        if value is not None and point.maximum is not None:
+            value = min(value, point.maximum)
+        if value is not None and point.minimum is not None:
+            value = max(value, point.minimum)
+        found.append(value)
+    return tuple(found)
+
+
 def samples(series: MetricSeries) -> list[Sample]:
     """What to plot of a series: p50, p95 and p99 of a histogram, quantiles of a summary, a counter's rate, else the value.
 
@@ -69,7 +82,13 @@ def overall(series: MetricSeries) -> MetricPoint | None:
     fitting = [index for index, point in enumerate(series.points) if point.bounds == last.bounds]
     counts = tuple(map(sum, zip(*(_difference(series, index) for index in fitting), strict=False)))
     total = sum(_grown(series, index) for index in range(len(series.points)))
-    return MetricPoint(last.time_ns, None, sum(counts), total, last.bounds, counts)
+    smallest = [point.minimum for point in series.points]
+    largest = [point.maximum for point in series.points]
+    return MetricPoint(
+        last.time_ns, None, sum(counts), total, last.bounds, counts,
+        minimum=min((one for one in smallest if one is not None), default=None) if None not in smallest else None,
+        maximum=max((one for one in largest if one is not None), default=None) if None not in largest else None,
+    )  # fmt: skip
 
 
 def _histogram_samples(series: MetricSeries) -> list[Sample]:
@@ -77,7 +96,7 @@ def _histogram_samples(series: MetricSeries) -> list[Sample]:
     for index, point in enumerate(series.points):
         counts = _difference(series, index)
         if sum(counts) > 0:
-            found.append(Sample(point.time_ns, tuple(percentile(point.bounds, counts, share) for share in SHARES)))
+            found.append(Sample(point.time_ns, percentiles(replace(point, bucket_counts=counts))))
     return found
 
 

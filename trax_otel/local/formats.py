@@ -46,7 +46,7 @@ def duration(nanoseconds: int) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A metric's value with its UCUM unit, as people read it: `12.3 ms`, `4.5 MiB`, `42 %`, `7 requests`."""
+    """A metric's value with its UCUM unit, as people read it: `12.3 ms`, `4.5 MiB`, `7 requests`."""
     if value is None:
         return "–"
     name, slash, per = unit.partition("/")
@@ -57,8 +57,6 @@ def quantity(value: float | None, unit: str) -> str:
         return duration(round(value * {"ms": 1e6, "us": 1e3, "ns": 1}[name]))
     if name == "By":
         return _bytes(value) + rest
-    if name == "1" and not slash:
-        return f"{value * 100:.3g} %" if 0 < abs(value) < 1 else f"{value:.6g}"
     number = f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
     if name.startswith("{"):
         name = name.strip("{}").replace("_", " ") + ("" if value == 1 else "s")
@@ -100,6 +98,12 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def http_status(attributes: Mapping[str, Any]) -> int | None:
+    """The status of an HTTP call, by the attribute's present or former name; None where there is none."""
+    value = attributes.get("http.response.status_code", attributes.get("http.status_code"))
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 @dataclass(frozen=True)
 class Badge:
     """A short remark on a span; `tone` is `retry`, `breaker`, `recovery` or `outcome`."""
@@ -109,8 +113,10 @@ class Badge:
 
 
 def badges(attributes: Mapping[str, Any]) -> list[Badge]:
-    """What makes a span one of a retry, a breaker or a recovery, and an end that is neither success nor failure."""
+    """What makes a span one of a retry, a breaker or a recovery, a failed HTTP call, or neither success nor failure."""
     found = []
+    if (status := http_status(attributes)) is not None and status >= 400:
+        found.append(Badge(f"HTTP {status}", "outcome"))
     if (attempt := attributes.get(semconv.RETRY_ATTEMPT)) is not None:
         found.append(Badge(f"attempt {attempt}", "retry"))
     if count := attributes.get(semconv.RETRY_COUNT):

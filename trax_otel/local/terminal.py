@@ -14,7 +14,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from .. import semconv
-from .distributions import HISTOGRAMS, SHARES, overall, percentile
+from .distributions import HISTOGRAMS, SHARES, overall, percentiles
 from .formats import badges, clean, duration, moment, quantity, shown
 from .model import Event
 from .tree import bounds, happenings, logs_by_span, nodes, waits
@@ -89,7 +89,8 @@ def print_errors(console: Console, stats: Sequence[ErrorStats]) -> None:
     for entry in stats:
         retryable = "–" if entry.retryable is None else "yes" if entry.retryable else "no"
         table.add_row(
-            text(entry.code or "–", "bold red"), text(entry.type), text(_short(entry.message, 60)), str(entry.count), retryable,
+            text(entry.code or "–", "bold red"), text(entry.type or "–"), text(_short(entry.message, 60) or "–"),
+            str(entry.count), retryable,
             text(entry.service), text(entry.fingerprint[:8] or "–", "dim"), text((entry.example_trace_id or "–")[:8], "cyan"),
         )  # fmt: skip
     console.print(table)
@@ -150,7 +151,7 @@ def print_series(console: Console, series: Sequence[MetricSeries]) -> None:
         if spread and whole is not None:
             values = [
                 f"{whole.count:,}", quantity((whole.sum or 0.0) / whole.count if whole.count else None, entry.unit),
-                *(quantity(percentile(whole.bounds, whole.bucket_counts, share), entry.unit) for share in SHARES),
+                *(quantity(value, entry.unit) for value in percentiles(whole)),
             ]  # fmt: skip
         else:
             values = [quantity(point.value if point else None, entry.unit)] + ["–"] * (len(figures) - 1)

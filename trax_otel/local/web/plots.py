@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..distributions import HISTOGRAMS, SHARES, Sample, lines_of, overall, percentile, samples
+from ..distributions import HISTOGRAMS, Sample, lines_of, overall, percentiles, samples
 from ..formats import quantity, shown
 from ..model import MetricSeries
 
@@ -20,9 +20,9 @@ BOTTOM: Final = 24
 MAX_LINES: Final = 8
 MAX_SAMPLES: Final = 240
 
-_SCALED: Final = frozenset({"s", "ms", "us", "ns", "By", "By/s"})
+_SCALED: Final = frozenset({"s", "ms", "us", "ns", "By", "By/s", "%"})
 """Units whose prefix changes with the value: they stand at the grid, others only with the latest value."""
-_Points = list[tuple[int, float | None]]
+_Points = Sequence[tuple[int, float | None]]
 
 
 @dataclass(frozen=True)
@@ -54,18 +54,38 @@ class Figures:
     """One series as a row of a table."""
 
     service: str
+    process: str
     labels: str
     latest: str
     count: str
     mean: str
-    percentiles: tuple[str, str, str]
+    percentiles: tuple[str, ...]
     last_ns: int
     trace_ids: tuple[str, ...]
 
 
-def labels(series: MetricSeries) -> str:
-    """What tells a series from its neighbours."""
-    return ", ".join(f"{key.rpartition('.')[2]}={shown(value)}" for key, value in sorted(series.attributes.items()))
+def names(series: Sequence[MetricSeries]) -> list[str]:
+    """What tells each series from its neighbours: attributes that differ, then the service, then the process."""
+    keys = sorted({key for entry in series for key in entry.attributes})
+    differing = [key for key in keys if len({shown(entry.attributes.get(key)) for entry in series}) > 1]
+    services = len({entry.service for entry in series}) > 1
+    found = [_name(entry, differing or (keys if len(series) == 1 else []), services) for entry in series]
+    return [
+        f"{name}, process {entry.instance[:8]}" if found.count(name) > 1 and entry.instance else name
+        for name, entry in zip(found, series, strict=True)
+    ]
+
+
+def _name(series: MetricSeries, keys: Sequence[str], with_service: bool) -> str:
+    parts = [f"{key.rpartition('.')[2]}={shown(series.attributes[key])}" for key in keys if key in series.attributes]
+    return ", ".join([*parts, series.service] if with_service or not parts else parts)
+
+
+def _scale(series: MetricSeries) -> tuple[float, str]:
+    """What values are multiplied by to be read in the unit given: shares and CPU time as percent, counters by second."""
+    if (series.unit == "1" and series.name.endswith("utilization")) or (series.unit == "s" and series.monotonic):
+        return 100.0, "%"
+    return 1.0, f"{series.unit}/s" if series.monotonic else series.unit
 
 
 def plots(series: Sequence[MetricSeries], limit: int = 6) -> list[Plot]:
@@ -74,22 +94,18 @@ def plots(series: Sequence[MetricSeries], limit: int = 6) -> list[Plot]:
     if not filled:
         return []
     if len(lines_of(filled[0])) > 1:
-        busiest = sorted(filled, key=lambda entry: -(entry.points[-1].count or 0))
-        found = [
-            _plot(labels(entry) or entry.service, entry.unit, [(name, points) for name, points in _split(entry)], 0)
-            for entry in busiest[:limit]
-        ]
+        busiest = sorted(zip(names(filled), filled, strict=True), key=lambda pair: -(pair[1].points[-1].count or 0))
+        found = [_plot(name, entry.unit, _split(entry), 0) for name, entry in busiest[:limit]]
         return [plot for plot in found if plot is not None]
-    unit = f"{filled[0].unit}/s" if filled[0].monotonic else filled[0].unit
-    several = len({entry.service for entry in filled}) > 1
+    factor, unit = _scale(filled[0])
     lines = []
-    for entry in filled:
-        name = ", ".join(part for part in (labels(entry), entry.service if several else "") if part) or entry.service
-        points = samples(entry)
+    for name, entry in zip(names(filled), filled, strict=True):
+        points = [(point.time_ns, value * factor) for point in samples(entry) if (value := point.values[0]) is not None]
         if points:
-            lines.append((name, [(point.time_ns, point.values[0]) for point in points]))
-    lines.sort(key=lambda line: -max((value or 0.0) for _, value in line[1]))
-    plot = _plot("per second" if filled[0].monotonic else "", unit, lines[:MAX_LINES], max(0, len(lines) - MAX_LINES))
+            lines.append((name, points))
+    lines.sort(key=lambda line: -max(value for _, value in line[1]))
+    title = "per second" if filled[0].monotonic and unit != "%" else ""
+    plot = _plot(title, unit, lines[:MAX_LINES], max(0, len(lines) - MAX_LINES))
     return [plot] if plot is not None else []
 
 
@@ -147,20 +163,21 @@ def _nice(low: float, high: float, *, binary: bool = False) -> tuple[float, floa
     return bottom, top if top > bottom else bottom + step, step
 
 
-def figures(series: MetricSeries) -> Figures:
-    """The table's row: the latest value, or count, mean and percentiles over all that is stored."""
+def figures(series: Sequence[MetricSeries]) -> list[Figures]:
+    """The table's rows: the latest value, or count, mean and percentiles over all that is stored."""
+    return [_figures(entry) for entry in series]
+
+
+def _figures(series: MetricSeries) -> Figures:
     point = series.points[-1] if series.points else None
     trace_ids = tuple(dict.fromkeys(one for entry in series.points[-20:] for one in entry.exemplar_trace_ids))[-3:]
-    whole = overall(series)
-    estimates: tuple[str, str, str] = ("–", "–", "–")
-    if whole is not None and series.kind in HISTOGRAMS:
-        p50, p95, p99 = (percentile(whole.bounds, whole.bucket_counts, share) for share in SHARES)
-        estimates = (quantity(p50, series.unit), quantity(p95, series.unit), quantity(p99, series.unit))
-    chosen = whole or point
+    chosen = overall(series) or point
     count = chosen.count if chosen is not None else None
     total = chosen.sum if chosen is not None else None
+    pairs = ", ".join(f"{key}={shown(value)}" for key, value in sorted(series.attributes.items()))
+    spread = percentiles(chosen) if chosen is not None and series.kind in HISTOGRAMS else ()
     return Figures(
-        series.service, labels(series), quantity(point.value if point else None, series.unit),
+        series.service, series.instance[:8], pairs, quantity(point.value if point else None, series.unit),
         "–" if count is None else f"{count:,}", quantity(total / count if total is not None and count else None, series.unit),
-        estimates, point.time_ns if point else 0, trace_ids,
+        tuple(quantity(value, series.unit) for value in spread), point.time_ns if point else 0, trace_ids,
     )  # fmt: skip

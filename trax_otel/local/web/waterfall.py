@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ... import semconv
-from ..formats import Badge, badges, duration
+from ..formats import Badge, badges, duration, http_status
 from ..model import Event, Log, Span
 from ..tree import Node, bounds, happenings, logs_by_span, nodes, waits
 
@@ -61,6 +61,14 @@ class Row:
     def failed(self) -> bool:
         """Whether the span ended as an error."""
         return self.span.status == "error"
+
+    @property
+    def reason(self) -> str:
+        """The error's type, or what else says why the span failed."""
+        status = http_status(self.span.attributes)
+        return self.span.error_type or (
+            f"answered with HTTP {status}" if status is not None else "failed without an error"
+        )
 
     @property
     def message(self) -> str:
