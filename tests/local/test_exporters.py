@@ -59,8 +59,9 @@ def test_spans_arrive_as_they_were_made(exporters: Exporters, queries: Queries) 
     tracer = provider.get_tracer("library", "1.0")
     with (
         tracer.start_as_current_span(
-        "outer", kind=SpanKind.SERVER, attributes={"http.route": "/x", "sizes": [1, 2]}
-    ) as outer, pytest.raises(ValueError, match="broken"),
+            "outer", kind=SpanKind.SERVER, attributes={"http.route": "/x", "sizes": [1, 2]}
+        ) as outer,
+        pytest.raises(ValueError, match="broken"),
         tracer.start_as_current_span("inner", links=[Link(outer.get_span_context())]),
     ):
         raise ValueError("broken")

@@ -14,7 +14,7 @@ _STEP: Final = 4_000
 _RECOUNT_SECONDS: Final = 60.0
 _ARRIVAL_SECONDS: Final = 60.0
 _MAX_RESOURCES: Final = 5_000
-_TABLES: Final = ("span", "log", "point")
+_TABLES: Final[tuple[str, ...]] = ("span", "log", "point")
 
 RECOUNT_TRACE: Final = (
     "INSERT INTO trace (trace_id, start_ns, end_ns, spans, errors)"
@@ -48,9 +48,9 @@ class Eviction:
 
     def __init__(self, connection: sqlite3.Connection, bounds: Bounds) -> None:
         self._connection = connection
-        self._limits = {"span": bounds.spans, "log": bounds.logs, "point": bounds.points}
+        self._limits: dict[str, int] = {"span": bounds.spans, "log": bounds.logs, "point": bounds.points}
         self._bounds = bounds
-        self._rows = dict.fromkeys(_TABLES, 0)
+        self._rows: dict[str, int] = dict.fromkeys(_TABLES, 0)
         self._recounted: float | None = None
         self._marked: float | None = None
         self._due = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import socket
 import threading
@@ -143,15 +142,13 @@ def _taken(host: str, port: int, option: str) -> EndpointError:
 
 
 def _listen(host: str, port: int, option: str) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(512)
     except (OSError, OverflowError) as error:
-        with contextlib.suppress(UnboundLocalError):
-            listener.close()
+        listener.close()
         if getattr(error, "errno", None) == errno.EADDRINUSE:
             raise _taken(host, port, option) from None
         raise EndpointError(f"cannot listen on {host}:{port}: {error}") from None
