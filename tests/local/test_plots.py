@@ -49,6 +49,10 @@ def test_one_point_and_odd_values_are_drawn(value: float) -> None:
     assert len(plot.levels) < 12
 
 
+def test_values_too_far_apart_for_any_axis_are_left_to_the_table() -> None:
+    assert plots([series(-1.7e308, 1.7e308)]) == []
+
+
 def test_shares_and_cpu_time_are_percent_bytes_have_binary_steps() -> None:
     (plot,) = plots([series(0.25, 0.5, name="system.cpu.utilization")])
     assert plot.lines[0].latest == "50 %"

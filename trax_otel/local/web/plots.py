@@ -119,7 +119,7 @@ def _split(series: MetricSeries) -> list[tuple[str, _Points]]:
 
 def _plot(title: str, unit: str, lines: Sequence[tuple[str, _Points]], hidden: int) -> Plot | None:
     values = [value for _, points in lines for _, value in points if value is not None]
-    if not values:
+    if not values or not math.isfinite(2 * (max(values) - min(values))):
         return None
     times = [moment for _, points in lines for moment, _ in points]
     low, high, step = _nice(min(0.0, *values), max(values), binary=unit.startswith("By"))
