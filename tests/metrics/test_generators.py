@@ -51,7 +51,9 @@ class World:
     def _do(self, generator: Any, name: str, *arguments: Any) -> Any:
         if not self.asynchronous:
             return getattr(generator, name)(*arguments)
-        return self.finish(getattr(generator, {"send": "asend", "throw": "athrow", "close": "aclose"}[name])(*arguments))
+        return self.finish(
+            getattr(generator, {"send": "asend", "throw": "athrow", "close": "aclose"}[name])(*arguments)
+        )
 
     def send(self, generator: Any, value: Any = None) -> Any:
         return self._do(generator, "send", value)

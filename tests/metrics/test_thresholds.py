@@ -54,7 +54,12 @@ def test_each_crossing_gives_one_event_one_count_and_one_callback(captured, stil
         still.advance(1)
     assert states(watch.changes) == ["crossed", "cleared"]
     crossed, cleared = watch.changes
-    assert (crossed.metric, crossed.value, crossed.limit, crossed.attributes) == ("test.queue", 120, 100, {"name": "mail"})
+    assert (crossed.metric, crossed.value, crossed.limit, crossed.attributes) == (
+        "test.queue",
+        120,
+        100,
+        {"name": "mail"},
+    )
     assert (cleared.value, cleared.limit) == (40, 100)
     events = captured.events(semconv.THRESHOLD_EVENT)
     assert [event[semconv.THRESHOLD_STATE] for event in events] == ["crossed", "cleared"]

@@ -144,7 +144,8 @@ COLOUR: Final = _choice(("auto", "always", "never"))
 JITTER: Final = Kind("a fraction from 0 to 1, or one of " + ", ".join(JITTERS), _jitter)
 NAMES: Final = Kind("a list of names, with commas between them", _names)
 THRESHOLDS: Final = Kind(
-    "a list of objects with `metric`, `above` or `below`, and optionally `clear_below`, `clear_above`, `for_seconds`",
+    "a list of objects with `metric`, `above` or `below`, and optionally `clear_below`, `clear_above`, `for_seconds`, "
+    "`statistic`, `attributes`",
     _thresholds,
 )
 

@@ -50,7 +50,7 @@ class Threshold:
     ) -> None:  # fmt: skip
         self.metric = metric
         self.limits = limits
-        self.statistic = statistic
+        self.statistic: Statistic | None = statistic
         self.attributes = dict(attributes)
         self.callback = callback
         self.callback_failed = False
