@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .demo_service import COMMAND, Service, ServiceError
+from .demo_service import COMMAND, Service, ServiceError, Visitors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
     from rich.console import Console
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _endpoint(path) as endpoint:
             console.print(f"endpoint   {endpoint.url} (OTLP over HTTP, and the page)", highlight=False)
-            with Service(endpoint.url, path.with_name("demo-service.log")) as service:
+            with Service(endpoint.url, path.parent) as service:
                 _use(service, endpoint, console)
                 _show(endpoint, report, console)
                 if options.serve:
@@ -88,26 +88,36 @@ def _endpoint(path: Path) -> Endpoint:
 
 def _use(service: Service, endpoint: Endpoint, console: Console) -> None:
     """Start the service, send the requests, and wait until what it says of them has arrived."""
-    from .demo_traffic import KINDS, send, visits
+    from .demo_traffic import COUNT, KINDS
 
     console.print(f"service    trax-otel run -- {COMMAND}", highlight=False)
     with console.status("starting …"):
         service.wait_until_it_answers()
-    planned = visits()
     kinds = ", ".join(f"{count} {kind}" for kind, (count, _) in KINDS.items())
-    console.print(f"requests   {len(planned)} to {service.url}: {kinds}", highlight=False, soft_wrap=True)
-    if console.is_terminal:
-        from rich.progress import Progress
-
-        with Progress(console=console, transient=True) as progress:
-            task = progress.add_task("sending", total=len(planned))
-            answered = send(service.url, planned, lambda: progress.advance(task))
-    else:
-        answered = send(service.url, planned)
-    if not answered:
-        raise service.failed("the service answered no request")
+    console.print(f"requests   {COUNT} to {service.url}: {kinds}", highlight=False, soft_wrap=True)
+    with Visitors(service.url, endpoint.url, endpoint.path.parent) as visitors:
+        sent = 0
+        for _ in _progress(visitors.lines, COUNT, console):
+            sent += 1
+        status = visitors.process.wait(_ARRIVAL_SECONDS)
+        if sent < COUNT or status:
+            raise visitors.failed(f"only {sent} of {COUNT} requests were sent (status {status})")
     with console.status("waiting for the telemetry …"):
-        _wait_for_telemetry(service, endpoint, len(planned))
+        _wait_for_telemetry(service, endpoint, COUNT)
+
+
+def _progress(lines: Iterable[bytes], total: int, console: Console) -> Iterator[bytes]:
+    """The lines as they come, with a bar where somebody looks at a terminal."""
+    if not console.is_terminal:
+        yield from lines
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("sending", total=total)
+        for line in lines:
+            progress.advance(task)
+            yield line
 
 
 def _wait_for_telemetry(service: Service, endpoint: Endpoint, requests: int) -> None:
@@ -166,21 +176,17 @@ def _failing_trace(queries: Queries) -> str | None:
 
 def _serve(service: Service, endpoint: Endpoint, console: Console) -> None:
     """Keep the page alive: one request after the other, until Ctrl-C."""
-    from .demo_traffic import send, visits
-
     console.print(f"\nserving    {endpoint.url} until Ctrl-C; {COMMAND} at {service.url} gets a request a second",
                   highlight=False, soft_wrap=True)  # fmt: skip
-    try:
-        for visit in _endlessly(visits()):
-            send(service.url, [visit])
-            time.sleep(1.0)
-    except KeyboardInterrupt:
-        console.print("ending …")
-
-
-def _endlessly(planned: list[Any]) -> Iterator[Any]:
-    while True:
-        yield from planned
+    with Visitors(service.url, endpoint.url, endpoint.path.parent, forever=True) as visitors:
+        try:
+            while True:
+                time.sleep(0.5)
+                for program in (service, visitors):
+                    if program.process.poll() is not None:
+                        raise program.failed(f"it ended with status {program.process.returncode}")
+        except KeyboardInterrupt:
+            console.print("ending …")
 
 
 # --- Small things ----------------------------------------------------------------------------------------------------------

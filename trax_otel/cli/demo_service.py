@@ -1,4 +1,4 @@
-"""The demo's service: a third-party program in processes of its own, started, watched and ended."""
+"""The demo's programs, each in a process of its own under `trax-otel run`: the service, and those who visit it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -30,51 +30,41 @@ class ServiceError(Exception):
     """The service cannot be run; the text says why, with the last lines of its output."""
 
 
-class Service:
-    """httpbin under gunicorn with two workers, run by `trax-otel run`, unchanged."""
+class Program:
+    """A command under `trax-otel run`, in a process group of its own; what it says on stderr (and stdout) goes to a file."""
 
-    def __init__(self, endpoint: str, output: Path) -> None:
-        missing = [name for name in ("gunicorn", "httpbin") if importlib.util.find_spec(name) is None]
-        if missing:
-            raise ServiceError(f"{' and '.join(missing)} not installed: pip install 'trax-otel[demo]'")
-        self.url = ""
+    def __init__(
+        self, name: str, command: list[str], *, endpoint: str, output: Path, stdout: int | None = None
+    ) -> None:
         self._output = output
-        program, *arguments = COMMAND.split()
         with output.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "trax_otel", "run", "--quiet", "--service-name", "httpbin", "--endpoint", endpoint,
-                 "--", program, "--bind", "127.0.0.1:0", *arguments],
-                stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=_environment(), start_new_session=True,
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "trax_otel", "run", "--quiet", "--service-name", name, "--endpoint", endpoint, "--",
+                 *command],
+                stdout=log if stdout is None else stdout, stderr=log, stdin=subprocess.DEVNULL, env=_environment(),
+                start_new_session=True,
             )  # fmt: skip
-
-    def wait_until_it_answers(self) -> None:
-        """Return when a request was answered. Raises ServiceError where it ended, or took too long."""
-        end = time.monotonic() + _START_SECONDS
-        while time.monotonic() < end:
-            status = self._process.poll()
-            if status is not None:
-                raise ServiceError(f"the service ended with status {status} instead of starting.{self._last_lines()}")
-            found = _LISTENING.search(self._output.read_text(errors="replace"))
-            if found:
-                self.url = found[1]
-                if _answers(f"{self.url}/status/200"):
-                    return
-            time.sleep(0.1)
-        raise ServiceError(f"the service did not answer within {_START_SECONDS:.0f} s.{self._last_lines()}")
-
-    def failed(self, problem: str) -> ServiceError:
-        """An error about the running service, with the last lines of its output."""
-        return ServiceError(f"{problem}.{self._last_lines()}")
 
     def close(self) -> None:
         """End it as an operator would, and make sure that none of its processes is left."""
-        if self._process.poll() is None:
-            self._process.terminate()
+        if self.process.poll() is None:
+            self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_STOP_SECONDS)
+                self.process.wait(_STOP_SECONDS)
         with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left (macOS says it the second way)
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def printed(self) -> str:
+        """What it has printed so far."""
+        return self._output.read_text(errors="replace")
+
+    def failed(self, problem: str) -> ServiceError:
+        """An error about it, with the last lines of its output."""
+        lines = self.printed().splitlines()[-_LAST_LINES:] or ["(it printed nothing)"]
+        return ServiceError(f"{problem}." + "".join(f"\n  | {line}" for line in lines))
 
     def __enter__(self) -> Self:
         return self
@@ -82,9 +72,48 @@ class Service:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _last_lines(self) -> str:
-        lines = self._output.read_text(errors="replace").splitlines()[-_LAST_LINES:]
-        return "".join(f"\n  | {line}" for line in lines) or "\n  | (it printed nothing)"
+
+class Service(Program):
+    """httpbin under gunicorn with two workers, unchanged, on a free port."""
+
+    def __init__(self, endpoint: str, folder: Path) -> None:
+        missing = [name for name in ("gunicorn", "httpbin", "requests") if importlib.util.find_spec(name) is None]
+        if missing:
+            raise ServiceError(f"not installed: {', '.join(missing)}. Run: pip install 'trax-otel[demo]'")
+        self.url = ""
+        program, *arguments = COMMAND.split()
+        command = [program, "--bind", "127.0.0.1:0", *arguments]
+        super().__init__("httpbin", command, endpoint=endpoint, output=folder / "demo-service.log")
+
+    def wait_until_it_answers(self) -> None:
+        """Return when a request was answered. Raises ServiceError where it ended, or took too long."""
+        end = time.monotonic() + _START_SECONDS
+        while time.monotonic() < end:
+            status = self.process.poll()
+            if status is not None:
+                raise self.failed(f"the service ended with status {status} instead of starting")
+            found = _LISTENING.search(self.printed())
+            if found:
+                self.url = found[1]
+                if _answers(f"{self.url}/status/200"):
+                    return
+            time.sleep(0.1)
+        raise self.failed(f"the service did not answer within {_START_SECONDS:.0f} s")
+
+
+class Visitors(Program):
+    """The program that sends the requests; `lines` gives one line after each."""
+
+    def __init__(self, url: str, endpoint: str, folder: Path, *, forever: bool = False) -> None:
+        command = [sys.executable, "-m", "trax_otel.cli.demo_traffic", url, *(["--forever"] if forever else [])]
+        output = subprocess.DEVNULL if forever else subprocess.PIPE
+        super().__init__("visitors", command, endpoint=endpoint, output=folder / "demo-visitors.log", stdout=output)
+
+    @property
+    def lines(self) -> IO[bytes]:
+        """Its stdout."""
+        assert self.process.stdout is not None
+        return self.process.stdout
 
 
 def _environment() -> dict[str, str]:
@@ -96,7 +125,6 @@ def _environment() -> dict[str, str]:
         "OTEL_BSP_SCHEDULE_DELAY": "300",
         "OTEL_BLRP_SCHEDULE_DELAY": "300",
         "OTEL_METRIC_EXPORT_INTERVAL": "2000",
-        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "",
     }
     return environ
 

@@ -1,12 +1,16 @@
-"""The demo's traffic: real requests of every kind that a service meets, sent by several threads."""
+"""The demo's visitors: a plain program that sends requests of every kind, and knows nothing of telemetry.
+
+`python -m trax_otel.cli.demo_traffic URL [--forever]`; the demo runs it by `trax-otel run` as it does the service. It prints
+a line after each request.
+"""
 
 from __future__ import annotations
 
 import random
+import sys
 import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,18 +23,18 @@ class Visit:
     """One request; `patience`: seconds until the client gives up."""
 
     path: str
-    body: bytes | None = None
+    form: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     patience: float = _PATIENCE
 
 
 _DIGEST: Final = {"Authorization": "Digest no-such-scheme"}
 KINDS: Final[Mapping[str, tuple[int, Sequence[Visit]]]] = {
-    "fast": (70, (Visit("/get?page=1"), Visit("/uuid"), Visit("/json"), Visit("/anything/orders", b'{"item": 7}'))),
+    "fast": (70, (Visit("/get?page=1"), Visit("/uuid"), Visit("/json"), Visit("/anything/orders", {"item": "7"}))),
     "slow": (6, (Visit("/delay/0.25"), Visit("/delay/0.6"))),
     "refused (4xx)": (14, (Visit("/status/404"), Visit("/basic-auth/ada/secret"), Visit("/no/such/page"))),
     "failing (5xx)": (8, (Visit("/status/500"), Visit("/status/503"))),
-    "given up by the client": (3, (Visit("/delay/1.2", patience=0.3),)),
+    "timed out": (3, (Visit("/delay/1.2", patience=0.3),)),
     # Requests that httpbin does not expect: each is an exception that nobody there catches.
     "crashing": (
         9,
@@ -38,6 +42,7 @@ KINDS: Final[Mapping[str, tuple[int, Sequence[Visit]]]] = {
     ),
 }
 """How many requests of each kind, and which."""
+COUNT: Final = sum(count for count, _ in KINDS.values())
 
 
 def visits(seed: int = 7) -> list[Visit]:
@@ -47,40 +52,45 @@ def visits(seed: int = 7) -> list[Visit]:
     return mixed
 
 
-def send(url: str, planned: Sequence[Visit], on_each: Callable[[], object] = lambda: None) -> int:
-    """Send requests by several clients at once and return how many were answered; `on_each` is called after each."""
-    waiting: Iterator[Visit] = iter(planned)
+def main(url: str, forever: bool) -> None:
+    """Send all requests by several clients at once; with `forever`, one a second, over and over."""
+    if forever:
+        while True:
+            for visit in visits():
+                _send(url, visit)
+                time.sleep(1.0)
+    waiting: Iterator[Visit] = iter(visits())
     lock = threading.Lock()
-    answered = 0
 
     def client() -> None:
-        nonlocal answered
         while True:
             with lock:
                 visit = next(waiting, None)
             if visit is None:
                 return
-            got_answer = _send_one(url, visit)
-            with lock:
-                answered += got_answer
-                on_each()
+            _send(url, visit)
 
-    clients = [threading.Thread(target=client, name=f"demo client {n}", daemon=True) for n in range(_CLIENTS)]
+    clients = [threading.Thread(target=client, name=f"client {n}") for n in range(_CLIENTS)]
     for thread in clients:
         thread.start()
     for thread in clients:
         thread.join()
-    return answered
 
 
-def _send_one(url: str, visit: Visit) -> bool:
-    request = urllib.request.Request(url + visit.path, visit.body, dict(visit.headers))
+def _send(url: str, visit: Visit) -> None:
+    import requests
+
+    method = "GET" if visit.form is None else "POST"
     try:
-        with urllib.request.urlopen(request, timeout=visit.patience) as response:
-            response.read()
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            refusal.read()
-    except OSError:  # given up, or the connection broke
-        return False
-    return True
+        answer = requests.request(
+            method, url + visit.path, data=visit.form, headers=dict(visit.headers), timeout=visit.patience
+        )
+        outcome = str(answer.status_code)
+    except requests.RequestException as error:
+        outcome = type(error).__name__
+    sys.stdout.write(f"{method} {visit.path} {outcome}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], "--forever" in sys.argv[2:])

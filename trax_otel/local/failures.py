@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .. import semconv
-from .filters import contain, equal, where
+from .filters import begin, contain, equal, where
 from .model import ErrorStats, Filter
 
 Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -25,6 +25,8 @@ Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 MAX_LOOKED_AT: Final = 50_000
 """Failed spans, the newest, that are looked at."""
 
+_HTTP_STATUS: Final = ("http.response.status_code", "http.status_code")
+"""What stands for a type where a request failed by its answer alone; the second is of older instrumentations."""
 _LAST: Final = "replace({0}, rtrim({0}, replace({0}, '.', '')), '')"
 """SQL: a class's name without its module, since log records have the one and spans the other."""
 _SPANS: Final = f"""
@@ -108,13 +110,13 @@ def _log_conditions(wanted: Filter) -> tuple[str, list[Any]]:
     values: list[Any] = []
     for condition, value in (
         ("r.service = ?", wanted.service),
-        ("l.trace_id LIKE ? || '%'", wanted.trace_id.lower()),
         ("l.time_ns >= ?", wanted.since_ns),
         ("l.time_ns <= ?", wanted.until_ns),
     ):
         if value:
             conditions.append(condition)
             values.append(value)
+    begin(conditions, values, "l.trace_id", wanted.trace_id)
     contain(conditions, values, ("l.body", "l.attributes"), wanted.text)
     equal(conditions, values, "l.attributes", wanted)
     return where(conditions), values
@@ -124,6 +126,7 @@ def _occurrences(row: tuple[Any, ...]) -> Iterator[_Occurrence]:
     """The errors that a row tells of: one for each `exception` event, or one for the row itself."""
     service, version, code, kind, moment, message, trace_id, span_id, attributes_text, events_text = row
     attributes = json.loads(attributes_text)
+    kind = kind or next((str(attributes[key]) for key in _HTTP_STATUS if key in attributes), None)
     recorded = [event for event in json.loads(events_text) if event[0] == semconv.EXCEPTION_EVENT]
     for _, time_ns, own in recorded or [("", moment, {})]:
         # What the span says is true of the error that failed it, not of others that were recorded on the way.
@@ -135,8 +138,12 @@ def _occurrences(row: tuple[Any, ...]) -> Iterator[_Occurrence]:
             str((own.get(semconv.EXCEPTION_TYPE) if another else kind) or ""),
             str(said.get(semconv.ERROR_FINGERPRINT) or ""), str(said.get(semconv.ERROR_CATEGORY) or ""),
             retryable if isinstance(retryable, bool) else None,
-            str(said.get(semconv.EXCEPTION_MESSAGE) or message or ""), time_ns or moment, trace_id, span_id,
+            str(said.get(semconv.EXCEPTION_MESSAGE) or message or _answer(kind)), time_ns or moment, trace_id, span_id,
         )  # fmt: skip
+
+
+def _answer(kind: str | None) -> str:
+    return f"answered with HTTP status {kind}" if kind and kind.isdigit() else ""
 
 
 def _add(groups: dict[tuple[str, str, str, str], _Group], found: _Occurrence, wanted: Filter) -> None:
