@@ -45,7 +45,9 @@ class Ran:
 
 
 @pytest.fixture
-def command(stored: Stored, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+def command(stored: Stored, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    monkeypatch.delenv("COLUMNS", raising=False)
+
     def run(*arguments: str) -> Ran:
         parser = argparse.ArgumentParser(prog="trax-otel")
         local.add_parser(parser.add_subparsers())

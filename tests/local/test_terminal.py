@@ -141,3 +141,13 @@ def test_a_very_deep_trace_stays_readable(stored: Stored, console: Console) -> N
     text = show_trace(stored, console)
     assert "level 1000 " in text
     assert max(map(len, text.splitlines())) < 300
+
+
+def test_a_narrow_terminal_loses_nothing(stored: Stored) -> None:
+    console = Console(file=io.StringIO(), width=60, highlight=False, force_terminal=False)
+    stored.spans(*failing_checkout()).logs(*checkout_logs())
+    text = show_trace(stored, console)
+    assert max(map(len, text.splitlines())) <= 60
+    together = "".join(character for character in text if character.isalnum())
+    for part in ("attempt 3", "rejected", "why=tripped here", "timeout=2.0", "payment failed, attempt 1 of 3"):
+        assert "".join(character for character in part if character.isalnum()) in together, part

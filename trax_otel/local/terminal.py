@@ -181,7 +181,7 @@ def print_trace(console: Console, spans: Sequence[Span], logs: Sequence[Log] = (
         del branches[min(node.depth, DEEPEST) + 1 :]
         branches.append(branches[-1].add(_span_line(node.span, start, pauses.get(node.span.span_id))))
         _add_details(branches[-1], node.span, start, by_span.get(node.span.span_id, []), details)
-    console.print(tree, soft_wrap=True)
+    console.print(tree)
 
 
 def _span_line(span: Span, start_ns: int, wait: tuple[int, int] | None) -> Text:
