@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.otlp_endpoint import HANG, otlp_endpoint
-from support.services import LEAN, free_port, observed
+from support.services import free_port, lean, observed
 
 pytestmark = pytest.mark.servers
 
@@ -57,7 +57,7 @@ def test_the_end_keeps_to_its_budget(tmp_path: Path, endpoint_url: str, status: 
     script.write_text(SCRIPT.format(ending=f"sys.exit({status})"))
     done = subprocess.run(
         observed(endpoint_url, "budget", [sys.executable, str(script)]),
-        env={**os.environ, **LEAN, "TRAX_EXIT_TIMEOUT": str(BUDGET)},
+        env={**os.environ, **lean(), "TRAX_EXIT_TIMEOUT": str(BUDGET)},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     seconds_over = time.time() - float(done.stdout.split()[1])
@@ -70,7 +70,7 @@ def test_the_end_by_sigterm_keeps_to_it_too(tmp_path: Path, endpoint_url: str) -
     script.write_text(SCRIPT.format(ending="time.sleep(60)"))
     process = subprocess.Popen(
         observed(endpoint_url, "budget", [sys.executable, str(script)]),
-        env={**os.environ, **LEAN, "TRAX_EXIT_TIMEOUT": str(BUDGET)},
+        env={**os.environ, **lean(), "TRAX_EXIT_TIMEOUT": str(BUDGET)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.services import BIN, EXIT_SECONDS, LEAN, SOON, Delivered, free_port, get, observed, serving, until
+from support.services import BIN, EXIT_SECONDS, SOON, Delivered, free_port, get, lean, observed, serving, until
 
 from trax_otel.local.queries import Queries
 from trax_otel.local.server import Endpoint, start
@@ -127,7 +127,7 @@ def test_gunicorn(
     threads = ["--threads", "4"] if worker_class == "gthread" else []
     command = [word.format(port=port) for word in bare]
     command += ["-w", str(workers), "-k", worker_class, *threads, *(["--preload"] if preload else [])]
-    with serving(observed(endpoint.url, delivered.service, command), applications, port) as server:
+    with serving(observed(endpoint.url, delivered.service, command), applications, port, **lean("flask")) as server:
         answered = server.requests_until(workers)
         status = server.stop()
     assert status == status_without_us(bare, applications) == 0
@@ -140,7 +140,7 @@ def test_uvicorn(endpoint: Endpoint, delivered: Delivered, applications: Path, w
     bare = (str(BIN / "uvicorn"), "--port", "{port}", "--no-access-log", *words, "fast:app")
     port = free_port()
     command = [word.format(port=port) for word in bare]
-    with serving(observed(endpoint.url, delivered.service, command), applications, port) as server:
+    with serving(observed(endpoint.url, delivered.service, command), applications, port, **lean("fastapi")) as server:
         answered = server.requests_until(2 if "--workers" in words else 1)
         status = server.stop()
     assert status == status_without_us(bare, applications)
@@ -170,6 +170,9 @@ if __name__ == "__main__":
     if ending == "close":
         pool.close()
         pool.join()
+    elif ending == "terminate":  # which is what `with Pool()` does
+        pool.terminate()
+        pool.join()
     print(*pids)
     sys.exit(5)
 """
@@ -180,14 +183,18 @@ def run_script(
 ) -> subprocess.CompletedProcess[str]:
     command = observed(endpoint.url, delivered.service, [sys.executable, *words])
     return subprocess.run(
-        command, cwd=folder, env={**os.environ, **LEAN, **SOON, **environ}, capture_output=True, text=True,
+        command, cwd=folder, env={**os.environ, **lean(), **SOON, **environ}, capture_output=True, text=True,
         timeout=EXIT_SECONDS + 10, check=False,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_a_pool_that_is_closed(endpoint: Endpoint, delivered: Delivered, tmp_path: Path, method: str) -> None:
-    done = run_script(endpoint, delivered, write(tmp_path, pool=POOL), "pool.py", method, "close")
+POOLS = [("fork", "close"), ("spawn", "close"), ("forkserver", "close"), ("fork", "terminate"), ("fork", "leave"),
+         ("spawn", "terminate")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "ending"), POOLS)
+def test_a_pool(endpoint: Endpoint, delivered: Delivered, tmp_path: Path, method: str, ending: str) -> None:
+    done = run_script(endpoint, delivered, write(tmp_path, pool=POOL), "pool.py", method, ending)
     assert (done.returncode, done.stderr) == (5, "")
     pids = [int(pid) for pid in done.stdout.split()]
     works = [span for span in delivered.spans() if span["name"] == "work"]
@@ -226,7 +233,7 @@ def test_a_script_that_sigterm_ends(endpoint: Endpoint, delivered: Delivered, tm
     """)  # fmt: skip
     late = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_METRIC_EXPORT_INTERVAL": "60000"}
     command = observed(endpoint.url, delivered.service, [sys.executable, "script.py"])
-    with subprocess.Popen(command, cwd=folder, env={**os.environ, **LEAN, **late}, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, cwd=folder, env={**os.environ, **lean(), **late}, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGTERM)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.services import BIN, Delivered, Running, free_port, get, observed, serving
+from support.services import BIN, Delivered, Running, free_port, get, lean, observed, serving
 
 from trax_otel import semconv
 from trax_otel.local.queries import Queries
@@ -90,6 +90,7 @@ def joined(endpoint: Endpoint, folder: Path, name: str, **environ: str) -> Itera
     with ExitStack() as stack:
         queries = Queries(endpoint.path)
         stack.callback(queries.close)
+        environ.update(lean("flask", "requests"))
         front, back = Delivered(queries, f"front {name}"), Delivered(queries, f"back {name}")
         command = observed(endpoint.url, back.service, [sys.executable, "back.py", str(back_port)])
         second = stack.enter_context(serving(command, folder, back_port, **environ))

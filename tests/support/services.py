@@ -23,16 +23,15 @@ from trax_otel.local.filters import Filter
 from trax_otel.local.queries import Queries
 
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "200", "OTEL_BLRP_SCHEDULE_DELAY": "200", "OTEL_METRIC_EXPORT_INTERVAL": "500"}
-USED = {"fastapi", "flask", "logging", "requests", "threading"}
-LEAN = {
-    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(
-        sorted({point.name for point in entry_points(group="opentelemetry_instrumentor")} - USED)
-    )
-}
-"""Each instrumentor imports its library, which makes a start slow where all libraries are installed."""
 BIN = Path(sys.executable).parent
 EXIT_SECONDS = 12.0
 """No server may need longer for its end; the exit budget is 5 s."""
+
+
+def lean(*used: str) -> dict[str, str]:
+    """The variable that leaves out other instrumentors: each imports its library, and here all libraries are installed."""
+    present = {point.name for point in entry_points(group="opentelemetry_instrumentor")}
+    return {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": ",".join(sorted(present - {"logging", "threading", *used}))}
 
 
 def free_port() -> int:
@@ -92,7 +91,7 @@ def serving(command: list[str], folder: Path, port: int, **environ: str) -> Iter
     output = folder / f"output-{port}.txt"
     with output.open("wb") as stream:
         process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **LEAN, **SOON, **environ}, stdout=stream, stderr=stream,
+            command, cwd=folder, env={**os.environ, **SOON, **environ}, stdout=stream, stderr=stream,
             start_new_session=True,
         )  # fmt: skip
     try:
