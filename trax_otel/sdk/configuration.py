@@ -12,7 +12,7 @@ from urllib.parse import quote
 from .. import config, lifecycle
 from ..errors import InvalidConfigError
 from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
-from ..metrics.health_metrics import publish_health_metrics
+from ..metrics import publish_health_metrics, start_health_monitoring
 from . import environment
 from .exceptions import classify_recorded_exceptions
 from .pipelines import Pipeline, log_pipeline, metric_pipeline, tallies, trace_pipeline
@@ -180,6 +180,8 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
         undo += _set_root_level(level)
     if "metrics" in installed:
         undo.append(publish_health_metrics())
+    if config.settings().metrics.thresholds:  # somebody must look at them; without any, no thread is started
+        start_health_monitoring()
     if made.signals:
         made.participate(*undo)
         for tally in tallies(made.pipelines):
