@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .failures import error_stats
-from .filters import contain, equal, series_conditions, span_conditions, where
+from .filters import begin, contain, equal, series_conditions, span_conditions, where
 from .model import (
     ErrorStats,
     Filter,
@@ -125,11 +125,11 @@ class Queries:
             ("t.start_ns <= ?", wanted.until_ns),
             ("t.end_ns - t.start_ns >= ?", wanted.min_duration_ns),
             ("t.id > ?", wanted.after_id),
-            ("t.trace_id LIKE ? || '%'", wanted.trace_id.lower()),
         ):
             if value:
                 conditions.append(condition)
                 values.append(value)
+        begin(conditions, values, "t.trace_id", wanted.trace_id)
         if wanted.errors_only:
             conditions.append("t.errors > 0")
         if wanted.service or wanted.operation or wanted.code or wanted.text or wanted.extra:
@@ -155,13 +155,11 @@ class Queries:
 
     def _summary(self, row: tuple[Any, ...]) -> TraceSummary:
         identity, trace_id, start, end, spans, errors = row
-        roots = self.rows(
-            "SELECT s.name, r.service FROM span s JOIN resource r ON r.id = s.resource_id WHERE s.trace_id = ?"
-            " ORDER BY s.parent_id IS NOT NULL, s.start_ns, s.id LIMIT 1",
-            (trace_id,),
-        )
+        named = "SELECT s.name, r.service FROM span s JOIN resource r ON r.id = s.resource_id WHERE s.trace_id = ?"
+        roots = self.rows(f"{named} AND s.parent_id IS NULL ORDER BY s.start_ns LIMIT 1", (trace_id,))
+        roots = roots or self.rows(f"{named} ORDER BY s.start_ns LIMIT 1", (trace_id,))
         services = self.rows(
-            "SELECT DISTINCT r.service FROM span s JOIN resource r ON r.id = s.resource_id WHERE s.trace_id = ? ORDER BY 1",
+            "SELECT DISTINCT service FROM resource WHERE id IN (SELECT resource_id FROM span WHERE trace_id = ?) ORDER BY 1",
             (trace_id,),
         )
         codes = self.rows(
@@ -212,7 +210,6 @@ class Queries:
         for condition, value in (
             ("r.service = ?", wanted.service),
             ("l.error_code = ?", wanted.code),
-            ("l.trace_id LIKE ? || '%'", wanted.trace_id.lower()),
             ("l.time_ns >= ?", wanted.since_ns),
             ("l.time_ns <= ?", wanted.until_ns),
             ("l.severity_number >= ?", wanted.min_severity or (17 if wanted.errors_only else 0)),
@@ -222,6 +219,7 @@ class Queries:
             if value:
                 conditions.append(condition)
                 values.append(value)
+        begin(conditions, values, "l.trace_id", wanted.trace_id)
         contain(conditions, values, ("l.body", "l.attributes", "l.event_name"), wanted.text)
         equal(conditions, values, "l.attributes", wanted)
         order = "l.id" if wanted.after_id else "l.time_ns DESC, l.id DESC"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 DATABASE_VARIABLE: Final = "TRAX_LOCAL_DB"
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 TABLES: Final = ("resource", "span", "trace", "log", "series", "point", "counter", "arrival")
 BUSY_MILLISECONDS: Final = 5_000
 """How long a connection waits for another process's lock; an OTLP sender gives up after 10 s."""
@@ -25,9 +25,11 @@ CREATE TABLE IF NOT EXISTS span (
   kind INTEGER NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
   status INTEGER NOT NULL, status_message TEXT NOT NULL, error_type TEXT, error_code TEXT, recorded INTEGER NOT NULL,
   scope TEXT NOT NULL, resource_id INTEGER NOT NULL, attributes TEXT NOT NULL, events TEXT NOT NULL, links TEXT NOT NULL,
-  more TEXT NOT NULL, UNIQUE (trace_id, start_ns, span_id));
+  more TEXT NOT NULL, UNIQUE (trace_id, start_ns, span_id, resource_id));
 -- All that the figures of operations and services need, so that they do not read the wide rows.
 CREATE INDEX IF NOT EXISTS span_operation ON span (name, resource_id, kind, duration_ns, status, start_ns);
+CREATE INDEX IF NOT EXISTS span_root ON span (trace_id, start_ns) WHERE parent_id IS NULL;
+CREATE INDEX IF NOT EXISTS span_code ON span (trace_id, error_code) WHERE error_code IS NOT NULL;
 CREATE INDEX IF NOT EXISTS span_failed ON span (id) WHERE error_type IS NOT NULL OR status = 2;
 CREATE INDEX IF NOT EXISTS span_failed_child ON span (trace_id, parent_id) WHERE recorded = 1 OR status = 2;
 CREATE INDEX IF NOT EXISTS span_recorded ON span (trace_id, error_type) WHERE recorded = 1;
@@ -43,6 +45,7 @@ CREATE TABLE IF NOT EXISTS log (
   error_type TEXT, resource_id INTEGER NOT NULL, attributes TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS log_time ON log (time_ns);
 CREATE INDEX IF NOT EXISTS log_trace ON log (trace_id) WHERE trace_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS log_error ON log (trace_id, span_id) WHERE error_type IS NOT NULL;
 CREATE INDEX IF NOT EXISTS log_failed ON log (id) WHERE error_type IS NOT NULL OR error_code IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS series (
