@@ -203,8 +203,9 @@ def _add_details(branch: Tree, span: Span, start_ns: int, logs: Sequence[Log], d
     if details:
         for key, value in sorted(span.attributes.items()):
             branch.add(Text.assemble((f"{clean(key)} ", "dim"), text(shown(value))))
-    told = {str(event.attributes.get(semconv.EXCEPTION_MESSAGE)) for event in span.events}
-    if span.status == "error" and span.status_message and not any(span.status_message in message for message in told):
+    told = [str(event.attributes.get(semconv.EXCEPTION_MESSAGE) or "\n") for event in span.events]
+    repeated = any(message in span.status_message or span.status_message in message for message in told)
+    if span.status == "error" and span.status_message and not repeated:
         branch.add(text(_short(span.status_message, 200), "red"))
     for entry in happenings(span, logs):
         branch.add(_event(entry, start_ns) if isinstance(entry, Event) else _log_line(entry, start_ns))
