@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from .. import semconv
 from .demo_service import COMMAND, Service, ServiceError, Visitors
+from .options import port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 HELP: Final = "see it all on a third-party service, in under a minute"
 _ARRIVAL_SECONDS: Final = 15.0
 _QUIET_SECONDS: Final = 1.5
-_WIDE: Final = 150
+_WIDE: Final = 180
 _EPILOG: Final = f"""\
 It starts the embedded endpoint, runs `{COMMAND}` unchanged under `trax-otel run`, sends it real requests
 (fast, slow, refused, failing, given up, crashing), and shows what the service reported of itself: operations, errors by
@@ -40,6 +42,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("--serve", action="store_true", help="stay up, with a little traffic, until Ctrl-C")
+    parser.add_argument("--http-port", type=port, metavar="PORT", help="of the page (default: 4318, or a free one)")
     parser.add_argument("--db", metavar="FILE", type=Path, help="where to keep the telemetry (begun anew each time)")
     parser.add_argument("--report", metavar="FILE", type=Path, help="where to write the HTML report")
 
@@ -55,14 +58,16 @@ def run(options: argparse.Namespace) -> int:
     folder = default_path().parent
     path = options.db or folder / "demo.db"
     report = options.report or path.with_name("demo-report.html")
+    began = time.monotonic()
     before = signal.signal(signal.SIGTERM, _end)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _endpoint(path) as endpoint:
+        with _endpoint(path, options.http_port) as endpoint:
             console.print(f"endpoint   {endpoint.url} (OTLP over HTTP, and the page)", highlight=False)
             with Service(endpoint.url, path.parent) as service:
                 _use(service, endpoint, console)
                 _show(endpoint, report, console)
+                console.print(f"took       {time.monotonic() - began:.0f} s", highlight=False)
                 if options.serve:
                     _serve(service, endpoint, console)
             if not options.serve:
@@ -74,10 +79,12 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _endpoint(path: Path) -> Endpoint:
-    """The embedded endpoint on its usual ports, or on free ones where those are taken."""
+def _endpoint(path: Path, http_port: int | None) -> Endpoint:
+    """The embedded endpoint on the port that was asked for; else on its usual ones, or free ones where those are taken."""
     from ..local.server import EndpointError, start
 
+    if http_port is not None:
+        return start(path=path, fresh=True, http_port=http_port, grpc_port=0)
     try:
         return start(path=path, fresh=True)
     except EndpointError as error:
@@ -165,12 +172,17 @@ def _show(endpoint: Endpoint, report: Path, console: Console) -> None:
 
 def _failing_trace(queries: Queries) -> str | None:
     """The trace that tells most: an exception that nobody caught, with the log lines beside it; else any that failed."""
-    examples = [entry.example_trace_id for entry in queries.errors() if entry.example_trace_id]
-    best: tuple[int, str | None] = (-1, None)
-    for trace_id in examples:
-        spans = queries.trace(trace_id)
-        told = sum(event.name == "exception" for span in spans for event in span.events)
-        best = max(best, (len(spans) if told else 0, trace_id), key=lambda entry: entry[0])
+    from ..local.model import Filter
+
+    best: tuple[tuple[int, int, int], str | None] = ((0, 0, 0), None)
+    for entry in queries.errors():
+        if entry.example_trace_id:
+            spans = queries.trace(entry.example_trace_id)
+            told = sum(event.name == semconv.EXCEPTION_EVENT for span in spans for event in span.events)
+            logged = len(queries.logs(Filter(trace_id=entry.example_trace_id)))
+            best = max(
+                best, ((min(told, 1), min(logged, 1), len(spans)), entry.example_trace_id), key=lambda one: one[0]
+            )
     return best[1]
 
 

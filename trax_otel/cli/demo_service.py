@@ -23,7 +23,7 @@ COMMAND: Final = "gunicorn -w 2 httpbin:app"
 _LISTENING: Final = re.compile(r"Listening at: (http://\S+)")
 _START_SECONDS: Final = 25.0
 _STOP_SECONDS: Final = 8.0
-_LAST_LINES: Final = 15
+_LAST_LINES: Final = 45
 
 
 class ServiceError(Exception):
@@ -82,7 +82,7 @@ class Service(Program):
             raise ServiceError(f"not installed: {', '.join(missing)}. Run: pip install 'trax-otel[demo]'")
         self.url = ""
         program, *arguments = COMMAND.split()
-        command = [program, "--bind", "127.0.0.1:0", *arguments]
+        command = [program, "--bind", "127.0.0.1:0", *_without_control_socket(), *arguments]
         super().__init__("httpbin", command, endpoint=endpoint, output=folder / "demo-service.log")
 
     def wait_until_it_answers(self) -> None:
@@ -114,6 +114,14 @@ class Visitors(Program):
         """Its stdout."""
         assert self.process.stdout is not None
         return self.process.stdout
+
+
+def _without_control_socket() -> list[str]:
+    """Newer gunicorns leave a socket in the user's folder unless told otherwise."""
+    from gunicorn.config import KNOWN_SETTINGS  # type: ignore[import-untyped,unused-ignore]
+
+    known = any(getattr(setting, "name", "") == "control_socket_disable" for setting in KNOWN_SETTINGS)
+    return ["--no-control-socket"] if known else []
 
 
 def _environment() -> dict[str, str]:
