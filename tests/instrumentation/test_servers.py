@@ -166,6 +166,7 @@ def work(number):
 if __name__ == "__main__":
     method, ending = sys.argv[1:]
     pool = multiprocessing.get_context(method).Pool(2)
+    workers = [child.pid for child in multiprocessing.active_children()]
     pids = pool.map(work, range(30), chunksize=1)
     if ending == "close":
         pool.close()
@@ -174,6 +175,7 @@ if __name__ == "__main__":
         pool.terminate()
         pool.join()
     print(*pids)
+    print(*workers)
     sys.exit(5)
 """
 
@@ -196,13 +198,15 @@ POOLS = [("fork", "close"), ("spawn", "close"), ("forkserver", "close"), ("fork"
 def test_a_pool(endpoint: Endpoint, delivered: Delivered, tmp_path: Path, method: str, ending: str) -> None:
     done = run_script(endpoint, delivered, write(tmp_path, pool=POOL), "pool.py", method, ending)
     assert (done.returncode, done.stderr) == (5, "")
-    pids = [int(pid) for pid in done.stdout.split()]
+    pids, workers = ([int(pid) for pid in line.split()] for line in done.stdout.splitlines())
     works = [span for span in delivered.spans() if span["name"] == "work"]
     assert sorted(span["resource"]["process.pid"] for span in works) == sorted(pids)
     assert [delivered.total(counter) for counter in COUNTERS] == [30, 30]
     instances = delivered.instances()
     assert all(len(ids) == 1 for ids in instances.values())
     assert len(set().union(*instances.values())) == len(instances) == len(set(pids))
+    # The main process and the fork server observe themselves too; the resource tracker is none of the application's.
+    assert len(delivered.pids() - set(workers)) == (2 if method == "forkserver" else 1)
 
 
 def test_a_script(endpoint: Endpoint, delivered: Delivered, tmp_path: Path) -> None:

@@ -134,6 +134,11 @@ class Delivered:
         """How many spans each process sent."""
         return Counter(span["resource"]["process.pid"] for span in self.spans(kind))
 
+    def pids(self) -> set[int]:
+        """The processes that sent anything."""
+        rows = self.queries.rows("SELECT attributes FROM resource WHERE service = ?", (self.service,))
+        return {json.loads(attributes)["process.pid"] for (attributes,) in rows}
+
     def logs(self, body: str) -> list[Any]:
         """The log records with that text."""
         return [log for log in self.queries.logs(Filter(service=self.service, limit=10_000)) if log.body == body]

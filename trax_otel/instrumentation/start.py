@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ AUTOSTART: Final = Path(__file__).parent / "autostart"
 
 def start() -> None:
     """Run OpenTelemetry's auto-instrumentation with the distro and configurator that the environment names."""
-    if disabled() or _is_ours(sys.orig_argv):
+    if disabled() or _is_ours(sys.orig_argv) or _tracks_resources(sys.orig_argv):
         return
     try:
         from opentelemetry.instrumentation.auto_instrumentation import initialize
@@ -72,3 +73,14 @@ def _is_ours(words: list[str]) -> bool:
         if not word.startswith("-"):
             return Path(word).name == "trax-otel"
     return False
+
+
+def _tracks_resources(words: list[str]) -> bool:
+    """Whether this is multiprocessing's own helper, which runs no code of the application's.
+
+    It begins with each use of spawn or forkserver, and would be one more instance that loads all there is and lives on.
+    """
+    return any(
+        word == "-c" and code.startswith("from multiprocessing.resource_tracker import")
+        for word, code in pairwise(words)
+    )
