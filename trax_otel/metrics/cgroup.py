@@ -8,9 +8,8 @@ container's group.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 N = TypeVar("N", int, float)
 
@@ -20,8 +19,7 @@ _UNLIMITED: Final = 1 << 60
 """Version 1 writes "no limit" as the largest number of whole pages; nothing real comes near."""
 
 
-@dataclass(frozen=True)
-class ContainerFigures:
+class ContainerFigures(NamedTuple):
     """Limits and use of the cgroup. None: not limited, or not told. Memory in bytes, CPU in CPUs (0.5 is half of
     one)."""
 

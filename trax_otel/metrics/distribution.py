@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..signals import Series
 
 
-@dataclass(frozen=True)
 class Distribution:
     """Counts by bucket. `buckets` has one more than `bounds`: bucket i holds what is > bounds[i-1] and <= bounds[i]."""
 
-    bounds: tuple[float, ...]
-    buckets: tuple[int, ...]
-    count: int = 0
-    sum: float = 0.0
-    minimum: float | None = None
-    maximum: float | None = None
+    __slots__ = ("bounds", "buckets", "count", "maximum", "minimum", "sum")
+
+    def __init__(
+        self,
+        bounds: tuple[float, ...],
+        buckets: tuple[int, ...],
+        count: int = 0,
+        sum: float = 0.0,
+        minimum: float | None = None,
+        maximum: float | None = None,
+    ) -> None:
+        self.bounds = bounds
+        self.buckets = buckets
+        self.count = count
+        self.sum = sum
+        self.minimum = minimum
+        self.maximum = maximum
+
+    def __repr__(self) -> str:
+        return f"Distribution(count={self.count}, sum={self.sum}, minimum={self.minimum}, maximum={self.maximum})"
 
     @classmethod
     def of(cls, series: Series) -> Distribution:
@@ -29,7 +41,7 @@ class Distribution:
         """Both together; they must have the same bounds."""
         return Distribution(
             self.bounds,
-            tuple(map(sum, zip(self.buckets, other.buckets, strict=True))),
+            tuple(own + more for own, more in zip(self.buckets, other.buckets, strict=True)),
             self.count + other.count,
             self.sum + other.sum,
             min((value for value in (self.minimum, other.minimum) if value is not None), default=None),
@@ -68,6 +80,7 @@ class Distribution:
             if inside and below + inside >= rank:
                 low = max(self.minimum, self.bounds[index - 1]) if index else self.minimum
                 high = min(self.maximum, self.bounds[index]) if index < len(self.bounds) else self.maximum
-                return min(self.maximum, low + max(0.0, high - low) * (rank - below) / inside)
+                share = (rank - below) / inside
+                return high if share >= 1 else min(high, low + (high - low) * share)
             below += inside
         return self.maximum

@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import lifecycle
 from ..signals.stacktrace import describe
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 Check = Callable[[], object]
 
 
-@dataclass(frozen=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """What a user's check said last. `detail` is the text that came with it, or the exception it raised."""
 
     healthy: bool

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 Change = Literal["crossed", "cleared"]
 
 
-@dataclass(frozen=True)
 class Limits:
     """A limit and the way back. At least one of `above` and `below` must be given; ValueError says what is wrong.
 
@@ -18,13 +16,24 @@ class Limits:
     keeps its state.
     """
 
-    above: float | None = None
-    below: float | None = None
-    clear_below: float | None = None
-    clear_above: float | None = None
-    for_seconds: float = 0.0
+    __slots__ = ("above", "below", "clear_above", "clear_below", "for_seconds")
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        above: float | None = None,
+        below: float | None = None,
+        clear_below: float | None = None,
+        clear_above: float | None = None,
+        for_seconds: float = 0.0,
+    ) -> None:
+        self.above = above
+        self.below = below
+        self.clear_below = clear_below
+        self.clear_above = clear_above
+        self.for_seconds = for_seconds
+        self._check()
+
+    def _check(self) -> None:
         for name in ("above", "below", "clear_below", "clear_above", "for_seconds"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from .. import semconv
 from ..signals import Series, snapshot
@@ -15,7 +14,6 @@ OTHER = "(other)"
 _UNKNOWN = "(unknown)"
 
 
-@dataclass
 class OperationStats:
     """All runs of one operation in this process so far. Durations are seconds, memory bytes.
 
@@ -23,13 +21,16 @@ class OperationStats:
     of the last run) are None where resources were never measured.
     """
 
-    name: str
-    outcomes: dict[str, int] = field(default_factory=dict)
-    errors: dict[str, int] = field(default_factory=dict)
-    active: int = 0
-    durations: Distribution | None = None
-    cpu: Distribution | None = None
-    memory: float | None = None
+    __slots__ = ("active", "cpu", "durations", "errors", "memory", "name", "outcomes")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.outcomes: dict[str, int] = {}
+        self.errors: dict[str, int] = {}
+        self.active = 0
+        self.durations: Distribution | None = None
+        self.cpu: Distribution | None = None
+        self.memory: float | None = None
 
     @property
     def count(self) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from .. import semconv
 from .distribution import Distribution
@@ -23,8 +22,7 @@ DEFAULT_STATISTICS: Final[dict[FigureKind, Statistic]] = {
 Key = tuple[tuple[str, Any], ...]
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """The state of one series. `share`: `value` parts (failures) of `whole` (all that were judged)."""
 
     kind: FigureKind

@@ -6,9 +6,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from .. import clock, lifecycle
 from .cgroup import ContainerFigures, read_container
@@ -22,8 +21,7 @@ MAX_AGE: Final = 1.0
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class ProcessFigures:
+class ProcessFigures(NamedTuple):
     """This process. Seconds and bytes; `cpu_utilization` is its share of all CPU time available to it, 0 to 1."""
 
     cpu_user_s: float
@@ -36,8 +34,7 @@ class ProcessFigures:
     uptime_s: float
 
 
-@dataclass(frozen=True)
-class SystemFigures:
+class SystemFigures(NamedTuple):
     """The machine. Bytes and shares from 0 to 1; the disk is the one that holds the working directory (`disk_path`)."""
 
     cpu_utilization: float
@@ -60,8 +57,7 @@ class SystemFigures:
         return _share(self.disk_used, self.disk_used + self.disk_free)
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """All figures of one moment; a part that could not be read is None. `time_ns` is nanoseconds since the epoch."""
 
     time_ns: int

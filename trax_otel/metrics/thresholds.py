@@ -10,8 +10,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .. import clock, lifecycle, semconv
 from ..signals import Series, counter, emit_event, snapshot
@@ -25,8 +24,7 @@ MAX_SERIES: Final = 2_000
 """Series that one threshold keeps the state of; those beyond are not watched."""
 
 
-@dataclass(frozen=True)
-class ThresholdChange:
+class ThresholdChange(NamedTuple):
     """What a callback is told: `value` of `metric` crossed `limit`, or came back. Units are the metric's (s, By, 1)."""
 
     metric: str
