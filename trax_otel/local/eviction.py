@@ -34,7 +34,7 @@ _DROP_EMPTY_RESOURCES: Final = (
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much is kept. `age` is seconds since the arrival."""
+    """How much is kept, to within a hundredth. `age` is seconds since the arrival."""
 
     spans: int = 500_000
     logs: int = 500_000
@@ -121,7 +121,11 @@ class Eviction:
 
     def _wanted(self) -> dict[str, int]:
         """How many of each table's oldest rows should go now."""
-        wanted = {table: max(0, self._rows[table] - limit) for table, limit in self._limits.items()}
+        wanted: dict[str, int] = dict.fromkeys(_TABLES, 0)
+        for table, limit in self._limits.items():
+            # Many at a time: each commit costs by the pages that it touches, of which one row touches several.
+            if self._rows[table] - limit > min(_STEP, limit // 100):
+                wanted[table] = self._rows[table] - limit
         if self.size() > self._bounds.bytes:
             for table in _TABLES:
                 wanted[table] = max(wanted[table], -(-self._rows[table] // 50))

@@ -122,6 +122,7 @@ def _set_up(connection: sqlite3.Connection, fresh: bool) -> None:
         "synchronous = NORMAL",
         "temp_store = MEMORY",
         "cache_size = -65536",
+        "wal_autocheckpoint = 4000",  # pages: a page that is written again soon is copied once
         f"journal_size_limit = {64 * 1024 * 1024}",
     ):
         run(f"PRAGMA {pragma}").fetchall()
