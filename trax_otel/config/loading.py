@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from .fields import BY_KEY, BY_VARIABLE, FILE_VARIABLE, OTHER_VARIABLES, SECTIONS, nearest
 from .sections import UNSET, Settings
 
-_SECRET: Final = re.compile(r"pass|secret|token|key|auth|credential|cookie", re.IGNORECASE)
+_SECRET: Final = r"(?i)pass|secret|token|key|auth|credential|cookie"  # noqa: S105
 _MAX_FILE: Final = 1024 * 1024
 PREFIX: Final = "TRAX_"
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One value that was not taken: where it stands, its name, and what is allowed. `str()` is one clear line."""
 
     source: str
@@ -27,11 +24,11 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.name}: {self.message}" if self.name else f"{self.source}: {self.message}"
+        line = f"{self.source}: {self.name}: {self.message}" if self.name else f"{self.source}: {self.message}"
+        return " ".join(line.split())  # a key or value from outside may hold line breaks
 
 
-@dataclass(frozen=True)
-class _Given:
+class _Given(NamedTuple):
     """A value as somebody gave it."""
 
     source: str
@@ -72,11 +69,13 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     sections = {}
     for section in SECTIONS:
         own = {key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{section}.")}
-        sections[section] = replace(getattr(settings, section), **own)
-    return replace(settings, **sections)
+        sections[section] = getattr(settings, section)._replace(**own)
+    return settings._replace(**sections)
 
 
 def _from_file(path: Path, problems: list[Problem]) -> Iterator[_Given]:
+    import json
+
     source = str(path)
     try:
         with path.open("rb") as file:
@@ -136,7 +135,7 @@ def _hint(name: object, known: Any) -> str:
 
 
 def _shown(given: _Given) -> str:
-    if _SECRET.search(given.name) or (isinstance(given.value, str) and "://" in given.value and "@" in given.value):
+    if re.search(_SECRET, given.name) or (isinstance(given.value, str) and "://" in given.value and "@" in given.value):
         return "its value (not shown)"
     text = repr(given.value)
     return text if len(text) <= 80 else f"{text[:77]}…"
