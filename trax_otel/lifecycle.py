@@ -17,8 +17,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from . import clock
 
@@ -45,8 +44,7 @@ class Deadline:
         return self.remaining() <= 0.0
 
 
-@dataclass(frozen=True)
-class Participant:
+class Participant(NamedTuple):
     """Who must act when the process forks, flushes or ends. `order`: lower acts first (forking parents: last)."""
 
     name: str

@@ -7,8 +7,7 @@ sizes bytes, units UCUM, and every metric attribute has a bounded set of values.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 SCOPE: Final = "trax_otel"
 """The instrumentation scope of all spans, metrics and log records made here."""
@@ -183,8 +182,7 @@ DURATION_BUCKETS: Final = (
 """Histogram bounds for durations in seconds; they reach 120 s because users alert on 30 s."""
 
 
-@dataclass(frozen=True)
-class MetricSpec:
+class MetricSpec(NamedTuple):
     """What one metric is called and what may be on it.
 
     `attributes` names every attribute key that is ever set; `buckets` are a histogram's advisory bounds.

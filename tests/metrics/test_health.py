@@ -5,7 +5,6 @@ import logging
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 
 import psutil
 import pytest
@@ -38,7 +37,7 @@ def metrics_settings():
     settings = config.settings()
 
     def use(**changes: object):
-        return config.use_settings(replace(settings, metrics=replace(settings.metrics, **changes)))
+        return config.use_settings(settings._replace(metrics=settings.metrics._replace(**changes)))
 
     return use
 
@@ -136,7 +135,7 @@ def test_a_look_that_fails_is_named_once_and_the_others_go_on(still, monkeypatch
 
     calls: list[float] = []
     remove = add_health_check("after", lambda: calls.append(still.elapsed))
-    monkeypatch.setattr(room, "sample", broken)
+    monkeypatch.setattr(room, "_sample", broken)
     with caplog.at_level(logging.WARNING):
         start_health_monitoring(10)
         still.wait_for_tick()

@@ -6,7 +6,6 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -181,7 +180,7 @@ def test_names_beyond_the_limit_share_one_series_but_keep_their_spans(captured, 
     monkeypatch.setattr(room, "_profiles", {})
     monkeypatch.setattr(room, "_overflow", room.Profile(None))
     settings = config.settings()
-    with config.use_settings(replace(settings, metrics=replace(settings.metrics, cardinality_limit=3))):
+    with config.use_settings(settings._replace(metrics=settings.metrics._replace(cardinality_limit=3))):
         for number in range(10):
             with Operation(f"job-{number}"):
                 pass

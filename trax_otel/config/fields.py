@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 FILE_VARIABLE: Final = "TRAX_CONFIG_FILE"
 """Names the JSON file."""
@@ -18,16 +17,14 @@ LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 JITTERS: Final = ("full", "equal", "decorrelated", "none")
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """What a value may be. `parse` takes text or a JSON value and raises ValueError for what is not allowed."""
 
     allowed: str
     parse: Callable[[Any], Any]
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One key of one section."""
 
     section: str

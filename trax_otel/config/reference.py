@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Any, Final
 
 from .fields import FIELDS, OTHER_VARIABLES, SECTIONS
@@ -22,7 +20,9 @@ stderr, the default holds, and the service starts.
 
 def render_reference() -> str:
     """The page as Markdown."""
-    defaults: dict[str, dict[str, Any]] = asdict(Settings())
+    import json
+
+    defaults: dict[str, dict[str, Any]] = {name: section._asdict() for name, section in Settings()._asdict().items()}
     lines = [_HEAD]
     for section in SECTIONS:
         lines += [f"## `{section}`", "", "| key | variable | default | allowed | meaning |", "|---|---|---|---|---|"]

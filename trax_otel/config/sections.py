@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 
 class Unset(Enum):
@@ -24,8 +23,7 @@ UNSET: Final = Unset.UNSET
 """An argument that was not passed: it falls through to environment, file and default."""
 
 
-@dataclass(frozen=True)
-class LoggingSettings:
+class LoggingSettings(NamedTuple):
     """Section `logging`. Sizes are bytes, `rotate_every` seconds."""
 
     level: str = "INFO"
@@ -39,8 +37,7 @@ class LoggingSettings:
     console_colour: Literal["auto", "always", "never"] = "auto"
 
 
-@dataclass(frozen=True)
-class RetrySettings:
+class RetrySettings(NamedTuple):
     """Section `retry`. Delays are seconds; `jitter` is a fraction or the name of a full form."""
 
     max_retries: int = 3
@@ -49,8 +46,7 @@ class RetrySettings:
     jitter: float | str | None = 0.1
 
 
-@dataclass(frozen=True)
-class RecoverySettings:
+class RecoverySettings(NamedTuple):
     """Section `recovery`. `timeout` is seconds."""
 
     enabled: bool = True
@@ -58,8 +54,7 @@ class RecoverySettings:
     timeout: float = 30.0
 
 
-@dataclass(frozen=True)
-class MetricsSettings:
+class MetricsSettings(NamedTuple):
     """Section `metrics`. `health_monitor_interval` is seconds."""
 
     enabled: bool = True
@@ -70,8 +65,7 @@ class MetricsSettings:
     operation_resources: bool = False
 
 
-@dataclass(frozen=True)
-class RuntimeSettings:
+class RuntimeSettings(NamedTuple):
     """Section `runtime`. `exit_timeout` is seconds."""
 
     exit_timeout: float = 5.0
@@ -81,12 +75,11 @@ class RuntimeSettings:
     propagate_correlation: bool = False
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything that can be set."""
 
-    logging: LoggingSettings = field(default_factory=LoggingSettings)
-    retry: RetrySettings = field(default_factory=RetrySettings)
-    recovery: RecoverySettings = field(default_factory=RecoverySettings)
-    metrics: MetricsSettings = field(default_factory=MetricsSettings)
-    runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
+    logging: LoggingSettings = LoggingSettings()
+    retry: RetrySettings = RetrySettings()
+    recovery: RecoverySettings = RecoverySettings()
+    metrics: MetricsSettings = MetricsSettings()
+    runtime: RuntimeSettings = RuntimeSettings()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any, ClassVar, Final
 
 from opentelemetry.trace import get_current_span
@@ -101,6 +100,8 @@ class TraxError(Exception):
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe description: times are RFC 3339 in UTC, the chain of originals is nested in `original_error`."""
+        from datetime import datetime, timezone
+
         return {
             "type": f"{type(self).__module__}.{type(self).__qualname__}",
             "message": message_of(self),

@@ -7,8 +7,7 @@ TRAX-008 on. Users add theirs with `register_error_code` (`ACME-…`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 Severity = Literal["warning", "error", "critical"]
 
@@ -23,8 +22,7 @@ CATEGORIES: Final = (NETWORK, API, FILESYSTEM, VALIDATION, PROCESSING, CONFIGURA
 _FORM: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-[0-9]{3,5}")
 
 
-@dataclass(frozen=True)
-class ErrorCode:
+class ErrorCode(NamedTuple):
     """One code. `cause` says why it happens, `remedy` what to do; both stand in docs/error-codes.md."""
 
     code: str

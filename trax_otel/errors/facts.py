@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import sysconfig
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -19,13 +18,6 @@ FRAMES: Final = 3
 MAX_STEPS: Final = 1_000
 _CACHE: Final = f"{MARKS}facts__"
 _OWN: Final = str(Path(__file__).resolve().parent.parent) + "/"
-_LIBRARIES: Final = tuple(
-    {
-        f"{path}/"
-        for name, path in sysconfig.get_paths().items()
-        if name in {"stdlib", "platstdlib", "purelib", "platlib"}
-    }
-)
 
 
 def error_facts(error: BaseException) -> ErrorFacts:
@@ -114,4 +106,13 @@ def _of_application(filename: str) -> bool:
     resolved = filename if filename.startswith("<") else str(Path(filename).resolve())
     if resolved.startswith(_OWN):
         return False
-    return not resolved.startswith(_LIBRARIES) and not resolved.startswith(f"{sys.base_prefix}/lib/python")
+    return not resolved.startswith(_libraries()) and not resolved.startswith(f"{sys.base_prefix}/lib/python")
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> tuple[str, ...]:
+    """The folders of installed code, each with its slash."""
+    import sysconfig
+
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return tuple({f"{path}/" for name, path in sysconfig.get_paths().items() if name in names})

@@ -18,8 +18,8 @@ from ..semconv import Kind, MetricSpec
 from ..signals import BoundInstrument, Instrument, Series, counter, gauge, histogram, observe
 from ..signals.aggregate import OVERFLOW, Observation, table
 
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\-/]{0,254}")
-_UNIT: Final = re.compile(r"[\x21-\x7e]{1,63}")
+_NAME: Final = r"[A-Za-z][A-Za-z0-9_.\-/]{0,254}"
+_UNIT: Final = r"[\x21-\x7e]{1,63}"
 _RESERVED: Final = ("trax.", "otel.")
 _MAX_TEXT: Final = 256
 DEFAULT_BUCKETS: Final = (
@@ -210,13 +210,13 @@ _ratios: dict[str, tuple[MetricSpec, Ratio]] = {}
 def _spec(
     kind: Kind, name: str, unit: str, description: str, labels: Sequence[str], buckets: tuple[float, ...] | None = None
 ) -> MetricSpec:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not re.fullmatch(_NAME, name):
         raise ValueError(
             f"{name!r} is no name of a metric: it begins with a letter and has up to 255 letters, digits and _ . - /"
         )
     if name.lower().startswith(_RESERVED):
         raise ValueError(f"metric {name}: names that begin with {' or '.join(_RESERVED)} are reserved")
-    if not _UNIT.fullmatch(unit):
+    if not re.fullmatch(_UNIT, unit):
         raise ValueError(
             f"metric {name}: {unit!r} is no unit: up to 63 ASCII characters without blanks, such as s, By, {{item}}"
         )

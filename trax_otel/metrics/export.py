@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any, Final
 
 from .. import clock, semconv
@@ -32,6 +30,8 @@ def export_all_metrics(*, indent: int | None = None) -> str:
     SDK and sends nothing; the figures are this process's since it began. Percentiles are estimated from histogram
     buckets.
     """
+    import json
+
     series = snapshot()
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -46,6 +46,8 @@ def export_all_metrics(*, indent: int | None = None) -> str:
 
 
 def _timestamp() -> str:
+    from datetime import datetime, timezone
+
     now = datetime.fromtimestamp(clock.current().time_ns() / 1e9, tz=timezone.utc)
     return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import lifecycle
 from ..signals.stacktrace import describe
-from .resources import ProcessFigures, Sample, SystemFigures, sample
 from .thresholds import thresholds
 from .usage import MEGABYTE
 
 if TYPE_CHECKING:
     from .cgroup import ContainerFigures
+    from .resources import ProcessFigures, Sample, SystemFigures
 
 Check = Callable[[], object]
 
@@ -100,6 +100,8 @@ def health() -> dict[str, Any]:
     reported as they were at the monitor's last tick; those that never ran are run now. CPU is since the sample
     before, at most a second ago.
     """
+    from .resources import sample
+
     with _lock:
         waiting = [name for name in _checks if name not in _results]
     if waiting:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 from .. import lifecycle, semconv
 from ..signals import observe
 from .health import check_results
-from .resources import ProcessFigures, SystemFigures, sample
 
 if TYPE_CHECKING:
     from ..semconv import MetricSpec
     from ..signals.aggregate import Observation
     from .cgroup import ContainerFigures
+    from .resources import ProcessFigures, SystemFigures
 
 _SPECS: Final = (
     semconv.PROCESS_CPU_TIME, semconv.PROCESS_CPU_UTILIZATION, semconv.PROCESS_MEMORY_USAGE,
@@ -119,6 +119,8 @@ def _container_rows(container: ContainerFigures) -> dict[MetricSpec, list[Observ
 
 
 def _rows(spec: MetricSpec) -> list[Observation]:
+    from .resources import sample
+
     taken = sample()
     rows: dict[MetricSpec, list[Observation]] = {}
     if taken.process is not None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from .. import clock, config, lifecycle
 from .health import run_health_checks
 from .health_metrics import publish_health_metrics
-from .resources import sample
 from .thresholds import configure_thresholds, evaluate_thresholds
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class Monitor:
 
     def _run(self, stop: threading.Event, interval: float) -> None:
         while True:
-            for part in (_load_thresholds, sample, run_health_checks, evaluate_thresholds):
+            for part in (_load_thresholds, _sample, run_health_checks, evaluate_thresholds):
                 if stop.is_set():
                     return
                 self._look(part)
@@ -135,6 +134,12 @@ class Monitor:
 
 def _load_thresholds() -> None:
     configure_thresholds(config.settings().metrics.thresholds)
+
+
+def _sample() -> None:
+    from .resources import sample  # and with it psutil, which is not for those who only import
+
+    sample()
 
 
 _monitor = Monitor()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import lifecycle
@@ -136,7 +135,6 @@ class Table:
             cell.zero()
 
 
-@dataclass(frozen=True)
 class Series:
     """One series at one moment.
 
@@ -144,14 +142,27 @@ class Series:
     `spec.buckets`, the last for what is above).
     """
 
-    spec: MetricSpec
-    attributes: Mapping[str, Any]
-    value: float = 0
-    count: int = 0
-    sum: float = 0.0
-    minimum: float | None = None
-    maximum: float | None = None
-    buckets: tuple[int, ...] = ()
+    __slots__ = ("attributes", "buckets", "count", "maximum", "minimum", "spec", "sum", "value")
+
+    def __init__(
+        self,
+        spec: MetricSpec,
+        attributes: Mapping[str, Any],
+        value: float = 0,
+        count: int = 0,
+        sum: float = 0.0,
+        minimum: float | None = None,
+        maximum: float | None = None,
+        buckets: tuple[int, ...] = (),
+    ) -> None:
+        self.spec = spec
+        self.attributes = attributes
+        self.value = value
+        self.count = count
+        self.sum = sum
+        self.minimum = minimum
+        self.maximum = maximum
+        self.buckets = buckets
 
 
 _tables: dict[str, Table] = {}

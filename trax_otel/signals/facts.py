@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 from .. import semconv
 
 
-@dataclass(frozen=True)
 class ErrorFacts:
     """The bounded description of one error. `type` is its class's qualified name, `code` a registered code."""
 
-    type: str
-    code: str
-    category: str
-    retryable: bool
-    fingerprint: str | None = None
-    severity: str = "error"
+    def __init__(
+        self,
+        type: str,
+        code: str,
+        category: str,
+        retryable: bool,
+        fingerprint: str | None = None,
+        severity: str = "error",
+    ) -> None:
+        self.type = type
+        self.code = code
+        self.category = category
+        self.retryable = retryable
+        self.fingerprint = fingerprint
+        self.severity = severity
+
+    def __repr__(self) -> str:
+        return f"ErrorFacts({self.type!r}, {self.code!r}, {self.category!r}, retryable={self.retryable})"
 
     @cached_property
     def attributes(self) -> dict[str, str | bool]:
