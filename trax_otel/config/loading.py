@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from .fields import BY_KEY, BY_VARIABLE, FILE_VARIABLE, OTHER_VARIABLES, SECTIONS, nearest
@@ -52,7 +51,7 @@ def load(
     chosen = path or environ.get(FILE_VARIABLE) or None
     values: dict[str, Any] = {}
     for given in (
-        *(_from_file(Path(chosen), problems) if chosen else ()),
+        *(_from_file(chosen, problems) if chosen else ()),
         *_from_environment(environ, problems),
         *_from_sections(arguments or {}, "arguments", problems),
     ):
@@ -73,12 +72,13 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     return settings._replace(**sections)
 
 
-def _from_file(path: Path, problems: list[Problem]) -> Iterator[_Given]:
+def _from_file(path: str | os.PathLike[str], problems: list[Problem]) -> Iterator[_Given]:
     import json
+    from pathlib import Path
 
-    source = str(path)
+    source = os.fspath(path)
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             raw = file.read(_MAX_FILE + 1)
         if len(raw) > _MAX_FILE:
             raise ValueError(f"is larger than {_MAX_FILE} bytes")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import lru_cache
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Final
 
@@ -17,7 +17,7 @@ FRAMES: Final = 3
 """The innermost frames of the application that a fingerprint looks at."""
 MAX_STEPS: Final = 1_000
 _CACHE: Final = f"{MARKS}facts__"
-_OWN: Final = str(Path(__file__).resolve().parent.parent) + "/"
+_OWN: Final = os.path.realpath(__file__).rpartition("/errors/")[0] + "/"
 
 
 def error_facts(error: BaseException) -> ErrorFacts:
@@ -94,7 +94,7 @@ def _places(error: BaseException) -> list[str]:
 def _place(frame: FrameType) -> str:
     module = frame.f_globals.get("__name__", "")
     if module == "__main__":
-        module = Path(frame.f_code.co_filename).stem
+        module = os.path.basename(frame.f_code.co_filename).removesuffix(".py")  # noqa: PTH119
     return f"{module}:{frame.f_code.co_name}"
 
 
@@ -103,7 +103,7 @@ def _of_application(filename: str) -> bool:
     """Whether a frame's file is the application's own: neither Python's, nor an installed package's, nor ours."""
     if filename.startswith("<frozen") or "/site-packages/" in filename or "/dist-packages/" in filename:
         return False
-    resolved = filename if filename.startswith("<") else str(Path(filename).resolve())
+    resolved = filename if filename.startswith("<") else os.path.realpath(filename)
     if resolved.startswith(_OWN):
         return False
     return not resolved.startswith(_libraries()) and not resolved.startswith(f"{sys.base_prefix}/lib/python")
