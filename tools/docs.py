@@ -12,9 +12,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from trax_otel.errors import reference
-
 from trax_otel import config, semconv
+from trax_otel.errors import reference
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTION = re.compile(r"# --- (.+?) -+$")

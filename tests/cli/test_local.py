@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from support.stored import BEGIN, L, S, Stored, checkout_logs, failing_checkout, metric_request, trace_id
 
+from support.stored import BEGIN, L, S, Stored, checkout_logs, failing_checkout, metric_request, trace_id
 from trax_otel.cli import local
 
 if TYPE_CHECKING:

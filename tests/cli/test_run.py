@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.otlp_endpoint import OtlpEndpoint, otlp_endpoint
 
+from support.otlp_endpoint import OtlpEndpoint, otlp_endpoint
 from trax_otel.cli import run as run_module
 from trax_otel.instrumentation.start import AUTOSTART
 

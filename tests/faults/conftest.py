@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.otlp_endpoint import OtlpEndpoint, otlp_endpoint
 
+from support.otlp_endpoint import OtlpEndpoint, otlp_endpoint
 from trax_otel.sdk.pipelines import log_pipeline, metric_pipeline, trace_pipeline
 from trax_otel.sdk.resource import build_resource
 from trax_otel.sdk.telemetry import Telemetry

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from support.otlp_endpoint import HANG, OtlpEndpoint, Reply, wait_until
 
+from support.otlp_endpoint import HANG, OtlpEndpoint, Reply, wait_until
 from trax_otel.sdk.tally import Tally
 from trax_otel.sdk.telemetry import Telemetry
 

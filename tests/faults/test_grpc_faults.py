@@ -17,8 +17,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from support.otlp_endpoint import wait_until
 
+from support.otlp_endpoint import wait_until
 from trax_otel.sdk.telemetry import Telemetry
 
 pytestmark = pytest.mark.servers

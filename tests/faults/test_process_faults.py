@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
+
 from support.otlp_endpoint import HANG, OtlpEndpoint, Reply, attributes_of, wait_until
 
 pytestmark = pytest.mark.servers
@@ -63,7 +64,9 @@ sys.exit(7)
     )
     url = endpoint.url if where == "hanging" else "http://127.0.0.1:9"
     done = script.run(code, ENDPOINT=url, TRAX_EXIT_TIMEOUT="1.5")
-    assert time.monotonic() - float(done.stdout) < 1.5 + 3.0  # the rest is the end of the interpreter, on a busy machine
+    assert (
+        time.monotonic() - float(done.stdout) < 1.5 + 3.0
+    )  # the rest is the end of the interpreter, on a busy machine
     assert done.returncode == 7
     [line] = done.stderr.splitlines()
     assert line.startswith("trax-otel: not delivered: 100 spans, ")

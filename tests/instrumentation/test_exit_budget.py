@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.otlp_endpoint import HANG, otlp_endpoint
 from support.services import free_port, lean, observed
 

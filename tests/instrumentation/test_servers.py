@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.services import BIN, EXIT_SECONDS, SOON, Delivered, free_port, get, lean, observed, serving, until
 
+from support.services import BIN, EXIT_SECONDS, SOON, Delivered, free_port, get, lean, observed, serving, until
 from trax_otel.local.queries import Queries
 from trax_otel.local.server import Endpoint, start
 

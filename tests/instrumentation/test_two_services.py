@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.services import BIN, Delivered, Running, free_port, get, lean, observed, serving
 
+from support.services import BIN, Delivered, Running, free_port, get, lean, observed, serving
 from trax_otel import semconv
 from trax_otel.local.queries import Queries
 from trax_otel.local.server import Endpoint, start

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.otlp_endpoint import OtlpEndpoint, otlp_endpoint
 
 PROGRAMS = {

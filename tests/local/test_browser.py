@@ -16,6 +16,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
+
 from support.stored import (
     L,
     S,
@@ -28,7 +29,6 @@ from support.stored import (
     span_request,
     trace_id,
 )
-
 from trax_otel.local.queries import Queries
 from trax_otel.local.report import write_report
 from trax_otel.local.server import Endpoint, start

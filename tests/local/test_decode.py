@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
-from support.otlp_data import any_value, counter, field, logs, metrics, nested, pairs, record, span, traces
 
+from support.otlp_data import any_value, counter, field, logs, metrics, nested, pairs, record, span, traces
 from trax_otel.local.decode import RefusedError, from_message, from_protobuf
 from trax_otel.local.model import MetricSeries
 from trax_otel.local.queries import Queries

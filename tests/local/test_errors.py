@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.otlp_data import logs, record, span, traces
 
+from support.otlp_data import logs, record, span, traces
 from trax_otel.local.model import ErrorStats, Filter
 
 TRACE = b"\xaa" * 16

@@ -6,8 +6,8 @@ import time
 
 import httpx
 import pytest
-from support.stored import S, span_request
 
+from support.stored import S, span_request
 from trax_otel.local.server import Endpoint
 
 pytestmark = pytest.mark.servers

@@ -6,8 +6,8 @@ import threading
 from typing import Any
 
 import pytest
-from support.otlp_data import SECOND, counter, logs, metrics, record, span, traces
 
+from support.otlp_data import SECOND, counter, logs, metrics, record, span, traces
 from trax_otel.local.model import Filter
 from trax_otel.local.queries import Queries
 

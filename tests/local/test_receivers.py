@@ -15,8 +15,8 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from support.otlp_data import counter, field, logs, metrics, nested, record, span, traces
 
+from support.otlp_data import counter, field, logs, metrics, nested, record, span, traces
 from trax_otel.local import http_receiver
 from trax_otel.local.queries import Queries
 from trax_otel.local.server import Endpoint

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.stored import S, Stored, checkout_logs, failing_checkout, metric_request, span_id, trace_id
 
+from support.stored import S, Stored, checkout_logs, failing_checkout, metric_request, span_id, trace_id
 from trax_otel.local import report as reporting
 from trax_otel.local.report import write_report
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import grpc
 import pytest
+
 from support.otlp_data import counter, logs, metrics, record, span, traces
 from support.otlp_endpoint import wait_until
-
 from trax_otel.local.queries import Queries
 from trax_otel.local.server import Endpoint, EndpointError, start
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.otlp_data import counter, logs, metrics, record, span, traces
 
+from support.otlp_data import counter, logs, metrics, record, span, traces
 from trax_otel import clock
 from trax_otel.local.decode import from_message
 from trax_otel.local.eviction import Bounds

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from support.stored import STACK, L, S, Stored, checkout_logs, failing_checkout, metric_request, span_id, trace_id
 
+from support.stored import STACK, L, S, Stored, checkout_logs, failing_checkout, metric_request, span_id, trace_id
 from trax_otel.local import terminal
 from trax_otel.local.model import Filter
 

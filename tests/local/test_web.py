@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.applications import Starlette
-from support.stored import L, S, Stored, checkout_logs, failing_checkout, long_trace, metric_request, span_id, trace_id
 
+from support.stored import L, S, Stored, checkout_logs, failing_checkout, long_trace, metric_request, span_id, trace_id
 from trax_otel.local.web import routes
 
 

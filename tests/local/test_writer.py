@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.otlp_data import logs, record, span, traces
 
+from support.otlp_data import logs, record, span, traces
 from trax_otel.local import schema
 from trax_otel.local import writer as writing
 from trax_otel.local.decode import from_message

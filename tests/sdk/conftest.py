@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from opentelemetry.util._once import Once
-from support.otlp_endpoint import OtlpEndpoint, otlp_endpoint
 
+from support.otlp_endpoint import OtlpEndpoint, otlp_endpoint
 from trax_otel import lifecycle, sdk
 from trax_otel.sdk import configuration
 from trax_otel.sdk.install import LOGS, METRICS, TRACES

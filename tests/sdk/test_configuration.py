@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from opentelemetry import metrics, propagate, trace
 from opentelemetry._logs import get_logger_provider
-from support.otlp_endpoint import OtlpEndpoint, attributes_of
 
 import trax_otel
+from support.otlp_endpoint import OtlpEndpoint, attributes_of
 from trax_otel import lifecycle, sdk, semconv
 from trax_otel.errors import InvalidConfigError
 

@@ -9,8 +9,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
-from support.otlp_endpoint import OtlpEndpoint, Reply
 
+from support.otlp_endpoint import OtlpEndpoint, Reply
 from trax_otel.sdk.exporters import OtlpLogExporter, OtlpMetricExporter, OtlpSpanExporter
 from trax_otel.sdk.samplers import load
 

@@ -7,9 +7,9 @@ import logging
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry._logs import get_logger, set_logger_provider
-from support.otlp_endpoint import OtlpEndpoint, wait_until
 
 import trax_otel
+from support.otlp_endpoint import OtlpEndpoint, wait_until
 from trax_otel import semconv, signals
 from trax_otel.sdk import CapturedProviders, capture_providers
 
