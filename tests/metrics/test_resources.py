@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import os
 import threading
 import time
@@ -91,10 +92,11 @@ def test_resident_memory_is_what_psutil_says():
 
 def test_use_is_so_far_until_it_stops():
     usage = Usage()
-    ballast = bytearray(24 * 1024 * 1024)
+    ballast = mmap.mmap(-1, 24 * 1024 * 1024)  # pages of its own, whatever the heap has left over
+    ballast.write(b"x" * len(ballast))
     assert usage.memory_delta > 20 * 1024 * 1024
     usage.stop()
     frozen = (usage.cpu_s, usage.memory, usage.memory_delta)
-    del ballast
+    ballast.close()
     sum(range(100_000))
     assert (usage.cpu_s, usage.memory, usage.memory_delta) == frozen
