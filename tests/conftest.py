@@ -7,6 +7,13 @@ import signal
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# On a busy machine time says nothing of a property; in CI the same examples are tried each time.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -292,7 +292,7 @@ def test_grpc(refusing: str) -> None:
         means(raised(lambda: channel.unary_unary("/s/m")(b"", timeout=5)), "ServiceUnavailableError", True)
 
 
-@pytest.mark.filterwarnings("ignore::ImportWarning")  # it wishes for grpcio-status
+@pytest.mark.filterwarnings("ignore::ImportWarning", "ignore::FutureWarning")  # it wishes for newer things
 def test_google_api_core() -> None:
     from google.api_core import exceptions
 
