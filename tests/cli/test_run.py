@@ -114,6 +114,20 @@ def test_what_the_user_set_stays_and_an_option_wins(monkeypatch: pytest.MonkeyPa
     assert run_module.environment(parsed("--service-name", "option", "--", "x"))["OTEL_SERVICE_NAME"] == "option"
 
 
+@pytest.mark.parametrize("before", [":/lib", "/lib:", "/a::/b"])
+def test_an_empty_part_of_pythonpath_stays(before: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", before)
+    assert run_module.environment(parsed("--", "x"))["PYTHONPATH"] == f"{AUTOSTART}:{before}"
+
+
+def test_an_option_wins_over_the_variable_of_one_signal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://production:4317")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "grpc")
+    assert "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" in run_module.environment(parsed("--", "x"))
+    environ = run_module.environment(parsed("--local", "--", "x"))
+    assert not {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"} & environ.keys()
+
+
 @pytest.mark.parametrize(
     ("option", "variable", "value"),
     [

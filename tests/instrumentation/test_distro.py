@@ -38,8 +38,17 @@ def failing(error: BaseException) -> Callable[[], Any]:
     return fail
 
 
-@pytest.mark.parametrize("error", [RuntimeError("broken"), ImportError("binary"), TypeError("x"), AttributeError("y")])
-def test_an_instrumentor_that_raises_is_named_in_one_line(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+class Panic(BaseException):
+    """What libraries in Rust raise."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Panic("rust"), SystemExit(1), RuntimeError("broken"), ImportError("binary"), TypeError("x"), AttributeError("y")],
+)
+def test_an_instrumentor_that_raises_is_named_in_one_line(
+    error: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
     TraxDistro().load_instrumentor(EntryPoint(failing(error)))
     (line,) = capsys.readouterr().err.splitlines()
     assert line == f"trax-otel: instrumentation of thing failed: {type(error).__name__}: {error}"
@@ -218,6 +227,17 @@ def test_an_error_that_a_span_has_recorded_is_marked_so(hooked: list[Any], trax_
     sys.excepthook(type(error), error, error.__traceback__)
     assert trax_telemetry.log("uncaught in main").attributes["trax.error.recorded"] is True
     assert trax_telemetry.metric("trax.errors", trax_error_code="TRAX-001").value == 1
+
+
+def test_an_excepthook_of_the_applications_hides_nothing(
+    hooked: list[Any], trax_telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "last_value", raised(NetworkError("no route")), raising=False)
+    hooks._report_behind_our_back()
+    assert list(trax_telemetry.logs) == []  # ours is in place and has told it
+    monkeypatch.setattr(sys, "excepthook", lambda *_: None)
+    hooks._report_behind_our_back()
+    assert trax_telemetry.log("uncaught in main").attributes["trax.error.code"] == "TRAX-001"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1)], ids=repr)

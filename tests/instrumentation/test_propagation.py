@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread
 import gc
 import multiprocessing
 import threading
@@ -12,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from opentelemetry import baggage, context
 from opentelemetry.trace import get_current_span
 
 from trax_otel.instrumentation import propagation
@@ -23,7 +25,11 @@ from trax_otel.testing import CapturedTelemetry
 @pytest.fixture(autouse=True)
 def carried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading.Thread, "start", threading.Thread.start)
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", ThreadPoolExecutor.submit)
+    begin = threading.Thread._bootstrap_inner  # type: ignore[attr-defined]
+    monkeypatch.setattr(threading.Thread, "_bootstrap_inner", begin)
+    for name in ("__init__", "run"):
+        item = concurrent.futures.thread._WorkItem
+        monkeypatch.setattr(item, name, getattr(item, name))
     monkeypatch.setattr(ProcessPoolExecutor, "submit", ProcessPoolExecutor.submit)
     propagation.carry_context()
     propagation.carry_context()  # twice changes nothing
@@ -129,6 +135,27 @@ def test_results_errors_and_cancellation_are_the_executors_own() -> None:
         assert pool.submit(int, "7", base=8).result() == 7
         with pytest.raises(ValueError, match="invalid literal"):
             pool.submit(int, "x").result()
+
+
+def test_a_thread_that_could_not_be_started_can_be_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    thread = threading.Thread(target=lambda: seen.append(baggage.get_baggage("a")))
+    token = context.attach(baggage.set_baggage("a", "b"))
+    try:
+        with monkeypatch.context() as patched:
+            starter = "_start_joinable_thread" if hasattr(threading, "_start_joinable_thread") else "_start_new_thread"
+
+            def refuse(*_: Any, **__: Any) -> None:
+                raise RuntimeError("can't start new thread")
+
+            patched.setattr(threading, starter, refuse)
+            with pytest.raises(RuntimeError, match="can't start"):
+                thread.start()
+        thread.start()
+        thread.join()
+    finally:
+        context.detach(token)
+    assert seen == ["b"]
 
 
 def test_threads_are_not_kept_alive() -> None:

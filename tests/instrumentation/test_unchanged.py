@@ -35,6 +35,11 @@ PROGRAMS = {
     "keyboard interrupt": "raise KeyboardInterrupt",
     "thread": "import threading\ndef f(): raise ValueError('in thread')\n"
     "t = threading.Thread(target=f, name='T')\nt.start(); t.join()",
+    "executor": "from concurrent.futures import ThreadPoolExecutor as E\ndef f(): raise ValueError('x')\n"
+    "with E(1) as pool: pool.submit(f).result()",
+    "thread in a context": "import threading\nfrom opentelemetry import baggage, context\n"
+    "context.attach(baggage.set_baggage('a', 'b'))\ndef f(): raise ValueError('x')\n"
+    "t = threading.Thread(target=f)\nt.start(); t.join()",
     "unraisable": "class A:\n    def __del__(self): raise ValueError('in del')\nA()",
     "task never retrieved": "import asyncio\nasync def f(): raise ValueError('task')\nasync def main():\n"
     "    t = asyncio.ensure_future(f()); await asyncio.sleep(0); del t\nasyncio.run(main())",

@@ -92,9 +92,15 @@ def environment(options: argparse.Namespace) -> dict[str, str]:
         "TRAX_QUIET": "1" if options.quiet else None,
     }
     environ.update({name: value for name, value in said.items() if value is not None})
+    for part in ("ENDPOINT", "PROTOCOL"):
+        if said[f"OTEL_EXPORTER_OTLP_{part}"] is not None:  # an option is for all signals
+            for signal in ("TRACES", "METRICS", "LOGS"):
+                environ.pop(f"OTEL_EXPORTER_OTLP_{signal}_{part}", None)
     environ.setdefault("OTEL_PYTHON_DISTRO", "trax")
     environ.setdefault("OTEL_PYTHON_CONFIGURATOR", "trax")
-    paths = [path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != str(AUTOSTART)]
+    before = environ.get("PYTHONPATH", "")
+    # An empty part stands for the current folder, as in `$PYTHONPATH:/lib` with nothing set before: it stays.
+    paths = [path for path in before.split(os.pathsep) if path != str(AUTOSTART)] if before else []
     environ["PYTHONPATH"] = os.pathsep.join([str(AUTOSTART), *paths])
     return environ
 

@@ -39,7 +39,9 @@ class TraxDistro(BaseDistro):  # type: ignore[misc,unused-ignore]
                 super().load_instrumentor(entry_point, **kwargs)
         except ModuleNotFoundError:
             return  # the library is not installed
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit, or a panic of a library in Rust, must not end the service either
             lifecycle.report(f"instrumentation of {entry_point.name} failed: {type(error).__name__}: {error}")
 
 

@@ -11,6 +11,8 @@ from .. import config, lifecycle
 
 _SAID: Final = "_TRAX_SAID_HINT"
 MAX_NAMED: Final = 8
+_OWN: Final = {"psutil"}
+"""Libraries that this package brings along; their metrics are sent without another instrumentation."""
 
 
 def say_hint() -> None:
@@ -22,7 +24,8 @@ def say_hint() -> None:
     if missing:
         named = ", ".join(missing[:MAX_NAMED]) + (" …" if len(missing) > MAX_NAMED else "")
         lifecycle.report(
-            f"without instrumentation: {named}. pip install 'trax-otel[auto]' (TRAX_QUIET=1 stops this line)"
+            f"without instrumentation: {named}. `pip install 'trax-otel[auto]'` adds the usual ones, "
+            "`opentelemetry-bootstrap -a install` all (TRAX_QUIET=1 stops this line)"
         )
 
 
@@ -48,7 +51,7 @@ def uninstrumented() -> list[str]:
     missing: dict[str, list[bool]] = {}
     for entry in libraries:
         library, instrumentation = _name(entry["library"]), _name(entry["instrumentation"])
-        if library in installed:
+        if library in installed and library not in _OWN:
             missing.setdefault(library, []).append(instrumentation in installed)
     return sorted(library for library, present in missing.items() if not any(present))
 

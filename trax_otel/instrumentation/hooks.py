@@ -11,8 +11,9 @@ from typing import Any, Final, Literal
 
 from wrapt import register_post_import_hook
 
-from .. import semconv
+from .. import lifecycle, semconv
 from ..errors import error_facts
+from ..lifecycle import Participant
 from ..signals.events import count_error, emit_record, exception_attributes
 from ..signals.stacktrace import describe
 
@@ -28,6 +29,7 @@ def install_hooks() -> None:
         threading.excepthook = _marked(_thread_hook(threading.excepthook))
     if not hasattr(sys.unraisablehook, _MARK):
         sys.unraisablehook = _marked(_unraisable_hook(sys.unraisablehook))
+    lifecycle.register(Participant("uncaught", lifecycle.ORDER_PRODUCERS, shutdown=lambda _: _report_behind_our_back()))
     register_post_import_hook(_hook_loops, "asyncio.base_events")
     register_post_import_hook(_hook_loops, "uvloop")
 
@@ -51,6 +53,12 @@ def report_uncaught(error: BaseException | None, source: Source, thread: str = "
         emit_record(semconv.EXCEPTION_EVENT, attributes, "FATAL" if source == "main" else "ERROR", body)
     except Exception:  # the exception that is being reported matters more than ours
         return
+
+
+def _report_behind_our_back() -> None:
+    """Where the application put an excepthook of its own in place of ours, the interpreter still knows what ended it."""
+    if not hasattr(sys.excepthook, _MARK):
+        report_uncaught(getattr(sys, "last_value", None), "main")
 
 
 def _marked(hook: Any) -> Any:

@@ -5,10 +5,10 @@ Tasks of asyncio copy the context by themselves; threads and executors start wit
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import functools
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
@@ -21,14 +21,20 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
 _MARK: Final = "__trax_carries__"
+_CONTEXT: Final = "__trax_context__"
 _OWN_THREADS: Final = ("trax-otel", "OtelBatch", "OtelPeriodic")
 """Threads that serve the whole process, whoever starts them."""
 
 
 def carry_context() -> None:
-    """Wrap Thread.start and the executors' submit; doing it twice changes nothing."""
+    """Wrap how threads and executors' items begin; doing it twice changes nothing.
+
+    Always above the place where Python itself catches what the application's function raises: so no traceback shows us.
+    """
     _wrap(threading.Thread, "start", _start)
-    _wrap(ThreadPoolExecutor, "submit", _submit)
+    _wrap(threading.Thread, "_bootstrap_inner", _in_context)
+    _wrap(concurrent.futures.thread._WorkItem, "__init__", _item)
+    _wrap(concurrent.futures.thread._WorkItem, "run", _in_context)
     register_post_import_hook(_wrap_process_pool, "concurrent.futures.process")
 
 
@@ -47,27 +53,24 @@ def _wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
 
 def _start(original: Any, thread: threading.Thread, /) -> Any:
     context = otel_context.get_current()
-    if context and not thread.name.startswith(_OWN_THREADS):
-        run = thread.run
-
-        def run_in_context() -> None:
-            del thread.run  # the instance is as it was: no cycle is left behind
-            call_in(context, run)
-
-        thread.run = run_in_context  # type: ignore[method-assign]
+    if context and not str(getattr(thread, "_name", "")).startswith(_OWN_THREADS):
+        thread.__dict__[_CONTEXT] = context
     return original(thread)
 
 
-def _submit(original: Any, executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+def _item(original: Any, item: Any, /, *args: Any, **kwargs: Any) -> None:
     # An empty context is carried too: the worker's own is that of whoever happened to start it.
-    return original(executor, call_in, otel_context.get_current(), function, *args, **kwargs)
+    item.__dict__[_CONTEXT] = otel_context.get_current()
+    original(item, *args, **kwargs)
 
 
-def call_in(context: Context, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a function with a context attached."""
+def _in_context(original: Any, begun: Any, /, *args: Any, **kwargs: Any) -> Any:
+    context: Context | None = begun.__dict__.pop(_CONTEXT, None)
+    if context is None:
+        return original(begun, *args, **kwargs)
     token = otel_context.attach(context)
     try:
-        return function(*args, **kwargs)
+        return original(begun, *args, **kwargs)
     finally:
         detach(token)
 
