@@ -25,7 +25,9 @@ RECOUNT_TRACE: Final = (
 _DROP_EMPTY_TRACE: Final = (
     "DELETE FROM trace WHERE trace_id = ? AND NOT EXISTS (SELECT 1 FROM span WHERE span.trace_id = trace.trace_id)"
 )
-_DROP_EMPTY_SERIES: Final = "DELETE FROM series WHERE id = ? AND NOT EXISTS (SELECT 1 FROM point WHERE point.series_id = series.id)"
+_DROP_EMPTY_SERIES: Final = (
+    "DELETE FROM series WHERE id = ? AND NOT EXISTS (SELECT 1 FROM point WHERE point.series_id = series.id)"
+)
 _DROP_EMPTY_RESOURCES: Final = (
     "DELETE FROM resource WHERE id NOT IN (SELECT resource_id FROM span UNION SELECT resource_id FROM log"
     " UNION SELECT resource_id FROM series)"
