@@ -51,7 +51,7 @@ def test_a_room_exports_names_that_exist_and_nothing_else_happens_in_its_init(ro
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.relative_to(PACKAGE).parts[0] in {
-    "signals", "errors", "metrics", "logging", "config", "clock.py", "lifecycle.py", "semconv.py",
+    "signals", "errors", "metrics", "logging", "config", "clock.py", "lifecycle.py", "semconv", "retry", "recovery",
 }], ids=lambda path: str(path.relative_to(PACKAGE)))  # fmt: skip
 def test_library_rooms_use_the_otel_api_alone(path: Path) -> None:
     """Wherever in the file they import: the SDK and exporters belong to `sdk` and what stands on it."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trax_otel import config, semconv
 from trax_otel.errors import reference
+from trax_otel.semconv import attributes
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTION = re.compile(r"# --- (.+?) -+$")
@@ -24,7 +25,7 @@ def telemetry() -> str:
     lines = [
         "# Telemetry",
         "",
-        "Generated from `trax_otel/semconv.py` by `make docs`. Durations are seconds, sizes bytes, units UCUM. Every",
+        "Generated from `trax_otel/semconv/` by `make docs`. Durations are seconds, sizes bytes, units UCUM. Every",
         "metric attribute has a bounded set of values; the instrumentation scope is `trax_otel`.",
     ]
     for title, entries in _sections():
@@ -47,7 +48,7 @@ def _metrics() -> Iterator[semconv.MetricSpec]:
 
 def _sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """The constants of each section: their value and the docstring under them."""
-    source = Path(semconv.__file__).read_text(encoding="utf-8")
+    source = Path(attributes.__file__).read_text(encoding="utf-8")
     titles = {n: match[1] for n, line in enumerate(source.splitlines(), 1) if (match := SECTION.match(line))}
     body = ast.parse(source).body
     starts = sorted(titles)

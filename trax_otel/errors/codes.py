@@ -196,6 +196,21 @@ _OURS: Final = (
         "Nothing that is known of the exception tells its category.",
         "Register a classifier for its type (`register_classifier`), or raise an error of the hierarchy in its place.",
     ),
+    ErrorCode(
+        "TRAX-022", "Circuit breaker open", API, True,
+        "A circuit breaker rejected the call without making it, because calls before it failed or were slow, or because "
+        "somebody isolated it.",
+        "Follow the rejected span's link to the span that tripped the breaker: the cause is there. The breaker tries "
+        "again by itself after its open time; `retry_after` says when.",
+        "warning",
+    ),
+    ErrorCode(
+        "TRAX-023", "Operation state lost", PROCESSING, False,
+        "An operation could not renew its lease or save its state: the store was away or full, or another process has "
+        "taken the operation over in the meantime.",
+        "Look at the store (disk, connection) and at `trax-otel state show` for who holds the operation now. What the "
+        "store had recorded is resumed there; steps are run at least once, recorded results never twice.",
+    ),
 )  # fmt: skip
 
 for _entry in _OURS:

@@ -1,13 +1,8 @@
-"""Every telemetry name that trax_otel emits, once.
-
-Standard OpenTelemetry attributes come first; `trax.*` names only what has no standard. `docs/telemetry.md` is
-generated from this module, and a test refuses a `"trax.` literal anywhere else in the package. Durations are seconds,
-sizes bytes, units UCUM, and every metric attribute has a bounded set of values.
-"""
+"""The names of attributes, events and spans. Standard OpenTelemetry attributes come first."""
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 SCOPE: Final = "trax_otel"
 """The instrumentation scope of all spans, metrics and log records made here."""
@@ -90,10 +85,20 @@ RETRY_COUNT: Final = "trax.retry.count"
 """How many repeats an operation needed."""
 RETRY_DELAY: Final = "trax.retry.delay"
 """The wait before the next attempt, in seconds."""
+RETRY_DELAY_SOURCE: Final = "trax.retry.delay.source"
+"""Who chose the wait: `backoff` or the peer's `retry_after`."""
+RETRY_OUTCOME: Final = "trax.retry.outcome"
+"""How a retried operation ended: `succeeded_without_retry`, `succeeded_with_retry`, `failed_without_retry`,
+`failed_with_retry`, `rejected` (by a circuit breaker), `cancelled`, `deadline`, `budget`."""
+RETRY_STOP_REASON: Final = "trax.retry.stop.reason"
+"""Why no further attempt was made: `attempts`, `not_retryable`, `deadline`, `budget`, `retry_after`, `rejected`,
+`stopped`, `cancelled`."""
+RETRY_BUDGET_NAME: Final = "trax.retry.budget.name"
+"""The shared budget that a retry draws from."""
 RETRY_SCHEDULED_EVENT: Final = "trax.retry.scheduled"
-"""Event: another attempt will follow after a delay."""
+"""Event on the operation: another attempt will follow after a delay."""
 RETRY_EXHAUSTED_EVENT: Final = "trax.retry.exhausted"
-"""Event: no attempt is left."""
+"""Event on the operation: no further attempt is made, and why."""
 
 # --- Circuit breaker ------------------------------------------------------------------------------
 
@@ -101,17 +106,72 @@ BREAKER_NAME: Final = "trax.circuit_breaker.name"
 """The breaker's name."""
 BREAKER_STATE: Final = "trax.circuit_breaker.state"
 """The breaker's state: `closed`, `open`, `half_open`, `isolated`."""
+BREAKER_PREVIOUS_STATE: Final = "trax.circuit_breaker.previous_state"
+"""The state that a breaker left."""
+BREAKER_REASON: Final = "trax.circuit_breaker.reason"
+"""Why the state changed: `failures`, `failure_rate`, `slow_call_rate`, `timeout`, `probes_succeeded`,
+`probe_failed`, `manual`."""
+BREAKER_OPEN_FOR: Final = "trax.circuit_breaker.open_duration"
+"""How long the breaker will reject calls, in seconds."""
 BREAKER_STATE_CHANGED_EVENT: Final = "trax.circuit_breaker.state_changed"
-"""Event: the breaker changed its state."""
+"""Event: the breaker changed its state, on the span that tripped it."""
+BREAKER_REJECTED_SPAN: Final = "circuit_breaker rejected"
+"""The name of a rejected call's short span; it links to the span that tripped the breaker."""
 
 # --- Recovery -------------------------------------------------------------------------------------
 
 RECOVERY_SPAN: Final = "recover"
 """The name of a recovery's span."""
+RECOVERY_STRATEGY_SPAN: Final = "strategy"
+"""The name of the span of one strategy inside a recovery."""
+RECOVERY_FALLBACK_SPAN: Final = "fallback"
+"""The name of the span of one alternative inside a fallback."""
+RECOVERY_CLEANUP_SPAN: Final = "cleanup"
+"""The name of the span of a rollback or of a cleanup of resources."""
 RECOVERY_STRATEGY: Final = "trax.recovery.strategy"
 """The strategy that was tried."""
 RECOVERY_OUTCOME: Final = "trax.recovery.outcome"
-"""How the recovery ended."""
+"""How the recovery, a strategy or a fallback ended: `recovered`, `failed`, `skipped`, `timeout`, `cancelled`."""
+RECOVERY_FALLBACK: Final = "trax.recovery.fallback"
+"""The alternative that was tried or that answered."""
+RECOVERY_CACHE_AGE: Final = "trax.recovery.cache.age"
+"""How old the cached answer was, in seconds."""
+RECOVERY_CACHE_STALE: Final = "trax.recovery.cache.stale"
+"""True where the cached answer was older than its fresh time."""
+RECOVERY_ROLLED_BACK: Final = "trax.recovery.rolled_back"
+"""How many actions a rollback or a cleanup carried out."""
+FALLBACK_EVENT: Final = "trax.recovery.fallback_used"
+"""Event on the operation: an alternative answered in the primary's place."""
+FEATURE_NAME: Final = "trax.feature.name"
+"""The feature that may be degraded."""
+FEATURE_LEVEL: Final = "trax.feature.level"
+"""The name of the level that a feature works at."""
+FEATURE_CHANGED_EVENT: Final = "trax.feature.level_changed"
+"""Event: a feature went down or came back by one level."""
+
+# --- State of operations --------------------------------------------------------------------------
+
+STATE_OPERATION_ID: Final = "trax.state.operation.id"
+"""The id of an operation whose state is kept; it is also its idempotency key."""
+STATE_OPERATION_TYPE: Final = "trax.state.operation.type"
+"""The type of an operation whose state is kept."""
+STATE_STATUS: Final = "trax.state.status"
+"""Its status: `running`, `completed`, `failed`, `dead`."""
+STATE_STEP_SPAN: Final = "step"
+"""The name of a step's span."""
+STATE_STEP: Final = "trax.state.step"
+"""The step's name."""
+STATE_REPLAYED: Final = "trax.state.replayed"
+"""True where a step's recorded result was used and the step did not run."""
+STATE_RECOVERIES: Final = "trax.state.recoveries"
+"""How many times the operation was taken over."""
+STATE_OUTCOME: Final = "trax.state.outcome"
+"""What became of an operation or a step: `started`, `completed`, `failed`, `recovered`, `dead_lettered`, `lost`;
+for a step `run`, `replayed`, `failed`."""
+STATE_CHECKPOINT_EVENT: Final = "trax.state.checkpoint"
+"""Event: state was saved."""
+STATE_LOST_EVENT: Final = "trax.state.store_lost"
+"""Event: the store could not be reached and the lease not be renewed."""
 
 # --- Logs -----------------------------------------------------------------------------------------
 
@@ -170,151 +230,3 @@ SIGNAL: Final = "trax.signal"
 """`traces`, `metrics` or `logs`."""
 DROP_REASON: Final = "trax.drop.reason"
 """Why telemetry was dropped: `queue_full`, `rejected`, `unencodable`, `budget`, `transport`."""
-
-Kind = Literal[
-    "counter", "up_down_counter", "histogram", "gauge",
-    "observable_counter", "observable_up_down_counter", "observable_gauge",
-]  # fmt: skip
-
-DURATION_BUCKETS: Final = (
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0,
-)  # fmt: skip
-"""Histogram bounds for durations in seconds; they reach 120 s because users alert on 30 s."""
-
-
-class MetricSpec(NamedTuple):
-    """What one metric is called and what may be on it.
-
-    `attributes` names every attribute key that is ever set; `buckets` are a histogram's advisory bounds.
-    """
-
-    name: str
-    kind: Kind
-    unit: str
-    description: str
-    attributes: tuple[str, ...] = ()
-    buckets: tuple[float, ...] | None = None
-
-
-OPERATION_DURATION: Final = MetricSpec(
-    "trax.operation.duration", "histogram", "s", "How long operations took.",
-    (OPERATION_NAME, OUTCOME, ERROR_TYPE, ERROR_CODE), DURATION_BUCKETS,
-)  # fmt: skip
-OPERATION_ACTIVE: Final = MetricSpec(
-    "trax.operation.active", "observable_up_down_counter", "{operation}", "Operations running now.", (OPERATION_NAME,)
-)
-OPERATION_CPU: Final = MetricSpec(
-    "trax.operation.cpu.time", "histogram", "s",
-    "CPU time that the whole process used while the operation ran; where resources are asked for.",
-    (OPERATION_NAME,), DURATION_BUCKETS,
-)  # fmt: skip
-OPERATION_MEMORY: Final = MetricSpec(
-    "trax.operation.memory.usage", "gauge", "By",
-    "Resident memory of the whole process as the operation last ended; where resources are asked for.",
-    (OPERATION_NAME,),
-)  # fmt: skip
-ERRORS: Final = MetricSpec(
-    "trax.errors", "counter", "{error}", "Errors recorded, each once however many layers it crossed.",
-    (ERROR_CODE, ERROR_CATEGORY, ERROR_TYPE, ERROR_RETRYABLE),
-)  # fmt: skip
-RETRY_OPERATIONS: Final = MetricSpec(
-    "trax.retry.operations", "counter", "{operation}",
-    "Retried operations by how they ended: succeeded or failed, without or with retry, and the other ends.",
-    (OPERATION_NAME, OUTCOME),
-)  # fmt: skip
-RETRY_ATTEMPTS: Final = MetricSpec(
-    "trax.retry.attempts", "counter", "{attempt}", "Calls made, first attempts included.", (OPERATION_NAME,)
-)
-RETRY_DELAYS: Final = MetricSpec(
-    "trax.retry.delay", "histogram", "s", "Waits between attempts.", (OPERATION_NAME,), DURATION_BUCKETS
-)
-BREAKER_STATES: Final = MetricSpec(
-    "trax.circuit_breaker.state", "gauge", "1", "One series a state: 1 for the state that holds, else 0.",
-    (BREAKER_NAME, BREAKER_STATE),
-)  # fmt: skip
-BREAKER_TRANSITIONS: Final = MetricSpec(
-    "trax.circuit_breaker.transitions", "counter", "{transition}", "Changes of a breaker's state.",
-    (BREAKER_NAME, BREAKER_STATE),
-)  # fmt: skip
-BREAKER_CALLS: Final = MetricSpec(
-    "trax.circuit_breaker.calls", "counter", "{call}", "Calls through a breaker by outcome.", (BREAKER_NAME, OUTCOME)
-)
-RECOVERY_ATTEMPTS: Final = MetricSpec(
-    "trax.recovery.attempts", "counter", "{attempt}", "Recovery strategies tried, by outcome.",
-    (OPERATION_NAME, RECOVERY_STRATEGY, RECOVERY_OUTCOME),
-)  # fmt: skip
-RECOVERY_DURATION: Final = MetricSpec(
-    "trax.recovery.duration", "histogram", "s", "How long recoveries took.",
-    (OPERATION_NAME, RECOVERY_STRATEGY, RECOVERY_OUTCOME), DURATION_BUCKETS,
-)  # fmt: skip
-THRESHOLD_CROSSINGS: Final = MetricSpec(
-    "trax.threshold.crossings", "counter", "{crossing}", "Times a threshold was crossed or cleared.",
-    (THRESHOLD_METRIC, THRESHOLD_STATE),
-)  # fmt: skip
-HEALTH_CHECKS: Final = MetricSpec(
-    "trax.health.check.status", "observable_gauge", "1", "1 where a user's health check passed last time, else 0.",
-    (HEALTH_CHECK_NAME,),
-)  # fmt: skip
-PROCESS_CPU_TIME: Final = MetricSpec(
-    "process.cpu.time", "observable_counter", "s", "CPU time that the process used.", (CPU_MODE,)
-)
-PROCESS_CPU_UTILIZATION: Final = MetricSpec(
-    "process.cpu.utilization", "observable_gauge", "1",
-    "CPU time of the process since the last measurement, as a share of all that is available to it.",
-)  # fmt: skip
-PROCESS_MEMORY_USAGE: Final = MetricSpec(
-    "process.memory.usage", "observable_up_down_counter", "By", "Resident memory of the process."
-)
-PROCESS_MEMORY_VIRTUAL: Final = MetricSpec(
-    "process.memory.virtual", "observable_up_down_counter", "By", "Committed virtual memory of the process."
-)
-PROCESS_OPEN_FILES: Final = MetricSpec(
-    "process.unix.file_descriptor.count", "observable_up_down_counter", "{file_descriptor}",
-    "File descriptors that the process has open.",
-)  # fmt: skip
-PROCESS_THREADS: Final = MetricSpec(
-    "process.thread.count", "observable_up_down_counter", "{thread}", "Threads of the process."
-)
-PROCESS_UPTIME: Final = MetricSpec("process.uptime", "observable_gauge", "s", "Time since the process started.")
-SYSTEM_CPU_UTILIZATION: Final = MetricSpec(
-    "system.cpu.utilization", "observable_gauge", "1",
-    "Share of the machine's CPU time that was not idle since the last measurement, over all CPUs.",
-)  # fmt: skip
-SYSTEM_MEMORY_USAGE: Final = MetricSpec(
-    "system.memory.usage", "observable_up_down_counter", "By", "Memory of the machine by state.", (MEMORY_STATE,)
-)
-SYSTEM_MEMORY_UTILIZATION: Final = MetricSpec(
-    "system.memory.utilization", "observable_gauge", "1", "Share of the machine's memory by state.", (MEMORY_STATE,)
-)
-SYSTEM_FILESYSTEM_USAGE: Final = MetricSpec(
-    "system.filesystem.usage", "observable_up_down_counter", "By", "Space of the file system by state.",
-    (FILESYSTEM_MOUNTPOINT, FILESYSTEM_STATE),
-)  # fmt: skip
-SYSTEM_FILESYSTEM_UTILIZATION: Final = MetricSpec(
-    "system.filesystem.utilization", "observable_gauge", "1", "Share of the file system's space that is used.",
-    (FILESYSTEM_MOUNTPOINT,),
-)  # fmt: skip
-CONTAINER_MEMORY_USAGE: Final = MetricSpec(
-    "container.memory.usage", "observable_up_down_counter", "By", "Memory that the container's cgroup uses."
-)
-CONTAINER_MEMORY_LIMIT: Final = MetricSpec(
-    "trax.container.memory.limit", "observable_gauge", "By", "The most memory that the container may use."
-)
-CONTAINER_MEMORY_UTILIZATION: Final = MetricSpec(
-    "trax.container.memory.utilization", "observable_gauge", "1", "Share of the container's memory limit that is used."
-)
-CONTAINER_CPU_LIMIT: Final = MetricSpec(
-    "trax.container.cpu.limit", "observable_gauge", "{cpu}", "The CPUs that the container may use."
-)
-SECURITY_EVENTS: Final = MetricSpec(
-    "trax.security.events", "counter", "{event}", "Security events by kind and outcome.",
-    (SECURITY_EVENT, SECURITY_OUTCOME),
-)  # fmt: skip
-TELEMETRY_DROPPED: Final = MetricSpec(
-    "trax.telemetry.dropped", "counter", "{item}", "Spans, log records and data points that were not delivered.",
-    (SIGNAL, DROP_REASON),
-)  # fmt: skip
-TELEMETRY_EXPORTED: Final = MetricSpec(
-    "trax.telemetry.exported", "counter", "{item}", "Spans, log records and data points that the endpoint accepted.",
-    (SIGNAL,),
-)  # fmt: skip
