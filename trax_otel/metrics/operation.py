@@ -173,6 +173,11 @@ class Operation:
         return self._seconds if self._profile is None else self._clock.monotonic() - self._started
 
     @property
+    def started_ns(self) -> int | None:
+        """When its span began, in nanoseconds since the epoch; None where it has none."""
+        return None if self._scope is None else self._epoch
+
+    @property
     def span(self) -> Span:
         """Its span; one that records nothing where no tracer provider is set or it has not begun."""
         return INVALID_SPAN if self._scope is None else self._scope.span

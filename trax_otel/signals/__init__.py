@@ -30,7 +30,17 @@ from .instruments import (
     observe,
     up_down_counter,
 )
-from .providers import generation, log_export, logger_provider, meter, otel_logger, tracer, tracing, use_providers
+from .providers import (
+    generation,
+    log_export,
+    logger_provider,
+    meter,
+    observed,
+    otel_logger,
+    tracer,
+    tracing,
+    use_providers,
+)
 from .spans import SpanScope, start_span
 from .stacktrace import format_exception
 
@@ -59,6 +69,7 @@ __all__ = [
     "meter",
     "new_correlation_id",
     "observe",
+    "observed",
     "otel_logger",
     "record_error",
     "snapshot",

@@ -14,6 +14,7 @@ from opentelemetry import _logs as logs_api
 from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
 from opentelemetry._logs import _internal as _logs_internal
+from opentelemetry.metrics import _internal as _metrics_internal
 
 from .. import semconv
 from ..version import __version__
@@ -89,6 +90,16 @@ def tracing() -> bool:
     """Whether any tracer provider is set: if not, nobody could see a span and none need be made."""
     # The public getter reads the environment each time; the global it guards is what answers the question.
     return _handle.tracer_provider is not None or trace_api._TRACER_PROVIDER is not None
+
+
+def observed() -> bool:
+    """Whether any tracer or meter provider is set: if not, a call that goes well need only be counted."""
+    return (
+        trace_api._TRACER_PROVIDER is not None
+        or _metrics_internal._METER_PROVIDER is not None
+        or _handle.tracer_provider is not None
+        or _handle.meter_provider is not None
+    )
 
 
 def log_export() -> bool:

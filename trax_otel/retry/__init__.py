@@ -1,0 +1,39 @@
+# Retry: the call that fails in a way that may pass is made again.
+#
+#   base        RetryConfig
+#   waits       how long to wait;        after       what a peer asks for
+#   conditions  what is retried;         budget      what many calls share
+#   plan        effects and outcomes;    policy      the engine, as a plan
+#   drivers     run a plan, sync or async (limit: a time limit for one await)
+#   decorators, context, iteration       the ways to use it
+#   details     what callbacks and notes know;       telemetry   what traces and metrics know
+#   breaker/    the circuit breaker
+"""Retries, budgets and circuit breakers."""
+
+from .base import RetryConfig
+from .breaker.errors import CircuitOpenError
+from .budget import RetryBudget, retry_budget
+from .context import RetryContext, Retrying, retrying
+from .decorators import async_retry, retry
+from .details import FailedAttempt, RetryDetails
+from .iteration import Attempt
+from .policy import disabled
+from .waits import delays, linear
+
+__all__ = [
+    "Attempt",
+    "CircuitOpenError",
+    "FailedAttempt",
+    "RetryBudget",
+    "RetryConfig",
+    "RetryContext",
+    "RetryDetails",
+    "Retrying",
+    "async_retry",
+    "delays",
+    "disabled",
+    "linear",
+    "retry",
+    "retry_budget",
+    "retrying",
+]

@@ -1,0 +1,146 @@
+"""`retry` and `async_retry`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from .. import errors
+from ..metrics.operation import Operation
+from ..signals import observed
+from .base import RetryConfig, configured
+from .drivers import run, run_async, without_frame
+from .plan import Outcome
+from .policy import Policy
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .options import RetryOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@overload
+def retry(function: F, /) -> F: ...
+@overload
+def retry(config: RetryConfig | None = None, /, **options: Unpack[RetryOptions]) -> Callable[[F], F]: ...
+def retry(config: Any = None, /, **options: Any) -> Any:
+    """Call a function again when it fails in a way that may pass: `@retry`, `@retry(max_retries=3)`, `@retry(config)`.
+
+    Takes what `RetryConfig` takes. Coroutine functions are recognised. The last error itself is raised, with what
+    happened in its `attempts` and in a note.
+
+    Raises:
+        InvalidConfigError: an option is unknown or has a value that is not allowed.
+        TypeError: what is decorated cannot be retried (a generator function, a class).
+    """
+    if callable(config) and not isinstance(config, RetryConfig):
+        return _decorated(config, configured(None, options), asynchronous=False)
+    chosen = configured(config, options)
+    return lambda function: _decorated(function, chosen, asynchronous=False)
+
+
+@overload
+def async_retry(function: F, /) -> F: ...
+@overload
+def async_retry(config: RetryConfig | None = None, /, **options: Unpack[RetryOptions]) -> Callable[[F], F]: ...
+def async_retry(config: Any = None, /, **options: Any) -> Any:
+    """`retry` for coroutine functions, and for plain functions that return an awaitable."""
+    if callable(config) and not isinstance(config, RetryConfig):
+        return _decorated(config, configured(None, options), asynchronous=True)
+    chosen = configured(config, options)
+    return lambda function: _decorated(function, chosen, asynchronous=True)
+
+
+def _decorated(function: Any, config: RetryConfig, *, asynchronous: bool) -> Any:
+    if isinstance(function, (staticmethod, classmethod)):
+        return type(function)(_decorated(function.__func__, config, asynchronous=asynchronous))
+    refuse_what_cannot_be_retried(function)
+    policy = Policy(config, name_of(function))
+    if asynchronous or is_coroutine_function(function):
+        return _async_wrapper(function, policy)
+    refuse_attempt_timeout(config, policy.name)
+    return _sync_wrapper(function, policy)
+
+
+def _sync_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[..., Any]:
+    straight, plain, name = policy.tally.straight, policy.plain, policy.name
+
+    @functools.wraps(function)
+    def retried(*args: Any, **kwargs: Any) -> Any:
+        first = None
+        operation = Operation(name).begin() if observed() else None
+        if plain:
+            try:
+                value = function(*args, **kwargs)
+            except BaseException as error:  # what follows happens outside this block: the error's context stays its own
+                first = Outcome(None, without_frame(error))
+            else:
+                straight()
+                if operation is not None:
+                    operation.end()
+                return value
+        return run(policy.plan(functools.partial(function, *args, **kwargs), operation, first))
+
+    return retried
+
+
+def _async_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[..., Any]:
+    straight, plain, name = policy.tally.straight, policy.plain, policy.name
+
+    @functools.wraps(function)
+    async def retried(*args: Any, **kwargs: Any) -> Any:
+        first = None
+        operation = Operation(name).begin() if observed() else None
+        if plain:
+            try:
+                value = await function(*args, **kwargs)
+            except BaseException as error:
+                first = Outcome(None, without_frame(error))
+            else:
+                straight()
+                if operation is not None:
+                    operation.end()
+                return value
+        return await run_async(policy.plan(functools.partial(function, *args, **kwargs), operation, first))
+
+    return retried
+
+
+# --- What may be decorated ------------------------------------------------------------------------
+
+
+def name_of(function: Any) -> str:
+    """The name that a function's operation gets."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return str(name).replace("<locals>.", "")
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """Whether calling it gives a coroutine: partials and objects with an async `__call__` too."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def refuse_what_cannot_be_retried(function: Any) -> None:
+    """Raise a TypeError that says what the thing is and what to do."""
+    name = name_of(function)
+    if isinstance(function, type):
+        raise TypeError(f"{name} is a class: retry the function that makes it, or its __init__'s work")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(f"{name} is a generator function: values it gave cannot be taken back; retry what it calls")
+    if not callable(function):
+        raise TypeError(f"{function!r} cannot be called, so it cannot be retried")
+
+
+def refuse_attempt_timeout(config: RetryConfig, name: str) -> None:
+    """A synchronous call cannot be interrupted, and we do not pretend."""
+    if config.attempt_timeout is not None:
+        raise errors.InvalidConfigError(
+            f"{name}: attempt_timeout={config.attempt_timeout!r} needs an async function; nothing can interrupt a "
+            "synchronous one: give its client a timeout, and the whole call a deadline"
+        )

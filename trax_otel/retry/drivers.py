@@ -1,0 +1,141 @@
+"""Run a plan: one driver for synchronous callers, one for asynchronous ones.
+
+A driver works outside any `except` block, sends every outcome into the plan, closes the plan in `finally` and keeps no
+reference to an error that it raises: the caller sees the error as if nothing had stood between, and no reference cycle
+keeps its frames alive.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Final
+
+from .. import clock
+from .limit import limited
+from .plan import Call, Outcome, Plan, Sleep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+POLL_SECONDS: Final = 0.05
+"""How often a sleep looks at the caller's own stop event."""
+
+
+def run(plan: Plan) -> Any:
+    """Run the plan to its end in this thread: its value, or its error raised.
+
+    Raises TypeError where a function hands back an awaitable, which nobody here could await.
+    """
+    outcome = _run(plan)
+    if outcome.error is None:
+        return outcome.value
+    try:
+        raise outcome.error
+    finally:
+        del outcome
+
+
+async def run_async(plan: Plan) -> Any:
+    """Run the plan to its end in this task. What a function returns is awaited where it is awaitable."""
+    outcome = await _run_async(plan)
+    if outcome.error is None:
+        return outcome.value
+    try:
+        raise outcome.error
+    finally:
+        del outcome
+
+
+def _run(plan: Plan) -> Outcome:
+    try:
+        effect = next(plan)
+        while True:
+            effect = plan.send(perform_call(effect) if type(effect) is Call else sleep(effect))  # type: ignore[arg-type]
+    except StopIteration as done:
+        outcome: Outcome = done.value
+        return outcome
+    finally:
+        plan.close()
+
+
+async def _run_async(plan: Plan) -> Outcome:
+    try:
+        effect = next(plan)
+        while True:
+            outcome = await (_await_call(effect) if isinstance(effect, Call) else sleep_async(effect))
+            effect = plan.send(outcome)
+            del outcome
+    except StopIteration as done:
+        ended: Outcome = done.value
+        return ended
+    finally:
+        plan.close()
+
+
+# --- Effects --------------------------------------------------------------------------------------
+
+
+def perform_call(effect: Call) -> Outcome:
+    """Call the function here and now."""
+    try:
+        value = effect.function()
+    except BaseException as error:  # whatever it is, the plan decides
+        return Outcome(None, without_frame(error))
+    if inspect.isawaitable(value):
+        return Outcome(None, _not_awaited(effect.function, value))
+    return Outcome(value)
+
+
+async def _await_call(effect: Call) -> Outcome:
+    try:
+        value = effect.function()
+        if inspect.isawaitable(value):
+            value = await (value if effect.timeout is None else limited(value, effect.timeout))
+    except BaseException as error:
+        return Outcome(None, without_frame(error))
+    return Outcome(value)
+
+
+def sleep(effect: Sleep) -> Outcome:
+    """Sleep in this thread."""
+    if effect.stop is None:
+        return Outcome(clock.current().sleep(effect.seconds))
+    left = effect.seconds
+    while not effect.stop():
+        if left <= 0:
+            return Outcome(True)
+        if not clock.current().sleep(min(left, POLL_SECONDS)):
+            break
+        left -= POLL_SECONDS
+    return Outcome(False)
+
+
+async def sleep_async(effect: Sleep) -> Outcome:
+    """Sleep in this task. A cancellation is an outcome like others: the plan ends what it has begun, then it goes on."""
+    try:
+        if effect.stop is None:
+            return Outcome(await clock.current().sleep_async(effect.seconds))
+        left = effect.seconds
+        while not effect.stop():
+            if left <= 0:
+                return Outcome(True)
+            if not await clock.current().sleep_async(min(left, POLL_SECONDS)):
+                break
+            left -= POLL_SECONDS
+    except BaseException as error:
+        return Outcome(None, without_frame(error))
+    return Outcome(False)
+
+
+def without_frame(error: BaseException) -> BaseException:
+    """The error without the frame that caught it: its traceback begins where the user's function does."""
+    trace = error.__traceback__
+    return error.with_traceback(None if trace is None else trace.tb_next)
+
+
+def _not_awaited(function: Callable[[], Any], value: Any) -> TypeError:
+    close = getattr(value, "close", None)
+    if close is not None:
+        close()  # a coroutine that nobody awaits would warn
+    name = getattr(function, "__qualname__", repr(function))
+    return TypeError(f"{name} returned {type(value).__name__}, which has to be awaited: use the async form")
