@@ -24,6 +24,7 @@ PROGRAMS = {
     "'logging.StreamHandler'}}, 'root': {'handlers': ['h'], 'level': 'INFO'}}); logging.info('x')",
     "handlers cleared": "import logging; r = logging.getLogger(); r.handlers.clear(); logging.warning('x'); r.warning('y')",
     "bad format": "import logging; logging.raiseExceptions = False; logging.warning('x %d', 'y')",
+    "bad format told": "import logging\ndef f(): logging.warning('x %d', 'y')\nf()",
     "logger without handlers": "import logging; print(logging.getLogger('a').hasHandlers())",
     "warning": "import warnings; warnings.warn('careful')",
     "captured warning": "import logging, warnings; logging.captureWarnings(True); warnings.warn('careful')",

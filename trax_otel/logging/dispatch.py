@@ -8,13 +8,16 @@ nothing and stops frameworks that look for handlers from setting up their own.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from types import FunctionType
+from typing import Any, Final, TypeVar
 
 from .. import lifecycle
 
 Step = Callable[[logging.LogRecord], object]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _original: Callable[[logging.Logger, logging.LogRecord], None] = logging.Logger.callHandlers
 _before: tuple[Step, ...] = ()
@@ -62,15 +65,34 @@ def _is_inside(wrapper: Callable[..., object], depth: int = 4) -> bool:
     return depth > 0 and any(_is_inside(inner, depth - 1) for inner in held if callable(inner))
 
 
+def part_of_logging(function: Function) -> Function:
+    """Place a function in the `logging` package's folder, for those who tell its frames by that.
+
+    `Handler.handleError` prints the stack that led to a call which could not be logged, up to the frames of that package; one
+    of ours in between would end the search.
+    """
+    if isinstance(function, FunctionType):
+        name = os.path.basename(function.__code__.co_filename)  # noqa: PTH119 (pathlib is not loaded for this)
+        function.__code__ = function.__code__.replace(co_filename=os.path.join(logging.__path__[0], name))  # noqa: PTH118
+    return function
+
+
+@part_of_logging
 def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
     """What `Logger.callHandlers` is while there are steps."""
     run(_before, record)
     try:
         _original(logger, record)
+    except BaseException as failure:
+        # A handler that raises does so in the application: no frame of ours in its traceback (3.10 puts it back).
+        if failure.__traceback__ is not None:
+            failure.__traceback__ = failure.__traceback__.tb_next
+        raise
     finally:
         run(_after, record)
 
 
+@part_of_logging
 def call_handlers_contained(logger: logging.Logger, record: logging.LogRecord) -> None:
     """`call_handlers`, where a handler that raises neither reaches the caller nor keeps the record from the others."""
     if logging.Logger.callHandlers is not call_handlers:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from .direct import write_directly
-from .dispatch import call_handlers_contained, tell_once
+from .dispatch import call_handlers_contained, part_of_logging, tell_once
 from .records import merge_extra, unformatted
 from .sites import make_record, site_of
 from .values import text_of
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _LOGGING_FILE: Final = logging.info.__code__.co_filename
-_OWN_FILE: Final = __file__
 
 
 class TraxLogger(logging.Logger):
     """See the module. Overrides only what lies between a log call and its handlers."""
 
+    @part_of_logging
     def _log(
         self,
         level: int,
@@ -67,6 +67,9 @@ class TraxLogger(logging.Logger):
             call_handlers_contained(self, record)
         except Exception as failure:
             tell_once(f"log call on {self.name!r}", failure)
+
+
+_OWN_FILE: Final = TraxLogger._log.__code__.co_filename
 
 
 def _caller(stacklevel: int) -> FrameType:
