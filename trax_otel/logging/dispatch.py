@@ -11,7 +11,6 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from types import FunctionType
 from typing import Any, Final, TypeVar
 
 from .. import lifecycle
@@ -71,9 +70,8 @@ def part_of_logging(function: Function) -> Function:
     `Handler.handleError` prints the stack that led to a call which could not be logged, up to the frames of that package; one
     of ours in between would end the search.
     """
-    if isinstance(function, FunctionType):
-        name = os.path.basename(function.__code__.co_filename)  # noqa: PTH119 (pathlib is not loaded for this)
-        function.__code__ = function.__code__.replace(co_filename=os.path.join(logging.__path__[0], name))  # noqa: PTH118
+    plain: Any = function
+    plain.__code__ = plain.__code__.replace(co_filename=f"{logging.__path__[0]}{os.sep}trax_otel.py")
     return function
 
 
