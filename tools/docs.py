@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from trax_otel import config, semconv
+from trax_otel import semconv
+from trax_otel.config import reference as configuration
 from trax_otel.errors import reference
 from trax_otel.semconv import attributes
 
@@ -69,7 +70,7 @@ def _sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/telemetry.md": telemetry,
     "docs/error-codes.md": reference.render,
-    "docs/configuration.md": config.render_reference,
+    "docs/configuration.md": configuration.render_reference,
 }
 
 

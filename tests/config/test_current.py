@@ -28,7 +28,7 @@ def test_settings_are_loaded_once_and_anew_on_demand(monkeypatch: pytest.MonkeyP
 
 def test_other_settings_hold_inside_the_block_only() -> None:
     before = config.settings()
-    with config.use_settings(before._replace(runtime=config.RuntimeSettings(quiet=True))):
+    with config.use_settings(before.replace(runtime=config.RuntimeSettings(quiet=True))):
         assert config.settings().runtime.quiet
     assert config.settings() is before
 

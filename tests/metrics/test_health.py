@@ -37,7 +37,7 @@ def metrics_settings():
     settings = config.settings()
 
     def use(**changes: object):
-        return config.use_settings(settings._replace(metrics=settings.metrics._replace(**changes)))
+        return config.use_settings(settings.replace(metrics=settings.metrics.replace(**changes)))
 
     return use
 

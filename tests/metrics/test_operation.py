@@ -180,7 +180,7 @@ def test_names_beyond_the_limit_share_one_series_but_keep_their_spans(captured, 
     monkeypatch.setattr(room, "_profiles", {})
     monkeypatch.setattr(room, "_overflow", room.Profile(None))
     settings = config.settings()
-    with config.use_settings(settings._replace(metrics=settings.metrics._replace(cardinality_limit=3))):
+    with config.use_settings(settings.replace(metrics=settings.metrics.replace(cardinality_limit=3))):
         for number in range(10):
             with Operation(f"job-{number}"):
                 pass

@@ -10,7 +10,6 @@
 from .current import debug, on_debug_change, reload, set_debug, settings, use_settings
 from .fields import FIELDS, Field, nearest
 from .loading import Problem, load
-from .reference import render_reference
 from .sections import (
     UNSET,
     LoggingSettings,
@@ -18,6 +17,7 @@ from .sections import (
     RecoverySettings,
     RetrySettings,
     RuntimeSettings,
+    Section,
     Settings,
     Unset,
 )
@@ -32,6 +32,7 @@ __all__ = [
     "RecoverySettings",
     "RetrySettings",
     "RuntimeSettings",
+    "Section",
     "Settings",
     "Unset",
     "debug",
@@ -39,7 +40,6 @@ __all__ = [
     "nearest",
     "on_debug_change",
     "reload",
-    "render_reference",
     "set_debug",
     "settings",
     "use_settings",

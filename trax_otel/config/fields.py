@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 FILE_VARIABLE: Final = "TRAX_CONFIG_FILE"
 """Names the JSON file."""
@@ -17,21 +17,27 @@ LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 JITTERS: Final = ("full", "equal", "decorrelated", "none")
 
 
-class Kind(NamedTuple):
+class Kind:
     """What a value may be. `parse` takes text or a JSON value and raises ValueError for what is not allowed."""
 
-    allowed: str
-    parse: Callable[[Any], Any]
+    __slots__ = ("allowed", "parse")
+
+    def __init__(self, allowed: str, parse: Callable[[Any], Any]) -> None:
+        self.allowed = allowed
+        self.parse = parse
 
 
-class Field(NamedTuple):
+class Field:
     """One key of one section."""
 
-    section: str
-    name: str
-    variable: str | None
-    kind: Kind
-    meaning: str
+    __slots__ = ("kind", "meaning", "name", "section", "variable")
+
+    def __init__(self, section: str, name: str, variable: str | None, kind: Kind, meaning: str) -> None:
+        self.section = section
+        self.name = name
+        self.variable = variable
+        self.kind = kind
+        self.meaning = meaning
 
     @property
     def key(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from .fields import BY_KEY, BY_VARIABLE, FILE_VARIABLE, OTHER_VARIABLES, SECTIONS, nearest
 from .sections import UNSET, Settings
@@ -15,25 +15,31 @@ _MAX_FILE: Final = 1024 * 1024
 PREFIX: Final = "TRAX_"
 
 
-class Problem(NamedTuple):
+class Problem:
     """One value that was not taken: where it stands, its name, and what is allowed. `str()` is one clear line."""
 
-    source: str
-    name: str
-    message: str
+    __slots__ = ("message", "name", "source")
+
+    def __init__(self, source: str, name: str, message: str) -> None:
+        self.source = source
+        self.name = name
+        self.message = message
 
     def __str__(self) -> str:
         line = f"{self.source}: {self.name}: {self.message}" if self.name else f"{self.source}: {self.message}"
         return " ".join(line.split())  # a key or value from outside may hold line breaks
 
 
-class _Given(NamedTuple):
+class _Given:
     """A value as somebody gave it."""
 
-    source: str
-    name: str
-    key: str
-    value: Any
+    __slots__ = ("key", "name", "source", "value")
+
+    def __init__(self, source: str, name: str, key: str, value: Any) -> None:
+        self.source = source
+        self.name = name
+        self.key = key
+        self.value = value
 
 
 def load(
@@ -68,8 +74,8 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     sections = {}
     for section in SECTIONS:
         own = {key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{section}.")}
-        sections[section] = getattr(settings, section)._replace(**own)
-    return settings._replace(**sections)
+        sections[section] = getattr(settings, section).replace(**own)
+    return settings.replace(**sections)
 
 
 def _from_file(path: str | os.PathLike[str], problems: list[Problem]) -> Iterator[_Given]:

@@ -1,4 +1,4 @@
-"""docs/configuration.md, from the table of fields."""
+"""docs/configuration.md, from the table of fields; nothing else loads it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def render_reference() -> str:
     """The page as Markdown."""
     import json
 
-    defaults: dict[str, dict[str, Any]] = {name: section._asdict() for name, section in Settings()._asdict().items()}
+    defaults: dict[str, dict[str, Any]] = {name: section.as_dict() for name, section in Settings().as_dict().items()}
     lines = [_HEAD]
     for section in SECTIONS:
         lines += [f"## `{section}`", "", "| key | variable | default | allowed | meaning |", "|---|---|---|---|---|"]

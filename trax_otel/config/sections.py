@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, dataclass_transform
+else:
+
+    def dataclass_transform(**_: object) -> Any:
+        """For type checkers alone."""
+        return lambda kind: kind
 
 
 class Unset(Enum):
@@ -23,7 +31,46 @@ UNSET: Final = Unset.UNSET
 """An argument that was not passed: it falls through to environment, file and default."""
 
 
-class LoggingSettings(NamedTuple):
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Section:
+    """Named values that never change: a subclass lists them with their types and defaults, and is called with keywords.
+
+    What `dataclass` and `NamedTuple` do, without the Python source that those compile for every class at import.
+    """
+
+    names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls.names = tuple(cls.__annotations__)
+
+    def __init__(self, **given: Any) -> None:
+        for name in given:
+            if name not in self.names:
+                raise TypeError(f"{type(self).__name__} has no {name!r}; there are {', '.join(self.names)}")
+        self.__dict__.update(given)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its values by name."""
+        return {name: getattr(self, name) for name in self.names}
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with other values."""
+        return type(self)(**{**self.__dict__, **changes})
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__}.{name} cannot be changed: make another one with `replace`")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.as_dict() == self.as_dict()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.as_dict().values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.as_dict().items())})"
+
+
+class LoggingSettings(Section):
     """Section `logging`. Sizes are bytes, `rotate_every` seconds."""
 
     level: str = "INFO"
@@ -37,7 +84,7 @@ class LoggingSettings(NamedTuple):
     console_colour: Literal["auto", "always", "never"] = "auto"
 
 
-class RetrySettings(NamedTuple):
+class RetrySettings(Section):
     """Section `retry`. Delays are seconds; `jitter` is a fraction or the name of a full form."""
 
     max_retries: int = 3
@@ -46,7 +93,7 @@ class RetrySettings(NamedTuple):
     jitter: float | str | None = 0.1
 
 
-class RecoverySettings(NamedTuple):
+class RecoverySettings(Section):
     """Section `recovery`. `timeout` is seconds."""
 
     enabled: bool = True
@@ -54,7 +101,7 @@ class RecoverySettings(NamedTuple):
     timeout: float = 30.0
 
 
-class MetricsSettings(NamedTuple):
+class MetricsSettings(Section):
     """Section `metrics`. `health_monitor_interval` is seconds."""
 
     enabled: bool = True
@@ -65,7 +112,7 @@ class MetricsSettings(NamedTuple):
     operation_resources: bool = False
 
 
-class RuntimeSettings(NamedTuple):
+class RuntimeSettings(Section):
     """Section `runtime`. `exit_timeout` is seconds."""
 
     exit_timeout: float = 5.0
@@ -75,7 +122,7 @@ class RuntimeSettings(NamedTuple):
     propagate_correlation: bool = False
 
 
-class Settings(NamedTuple):
+class Settings(Section):
     """Everything that can be set."""
 
     logging: LoggingSettings = LoggingSettings()

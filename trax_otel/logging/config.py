@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from os import PathLike, fspath
 from typing import Literal
 
@@ -10,8 +9,7 @@ from .. import config, errors
 from ..config import UNSET, LoggingSettings, Unset
 
 
-@dataclass(frozen=True)
-class LoggingConfig:
+class LoggingConfig(config.Section):
     """How to log. Sizes are bytes, `rotate_every` seconds (None: no rotation by time); see docs/configuration.md."""
 
     level: str | Unset = UNSET
@@ -31,7 +29,7 @@ def resolve(given: LoggingConfig | None = None) -> LoggingSettings:
     Raises:
         InvalidConfigError: some of them cannot be taken; all are named.
     """
-    arguments = {} if given is None else asdict(given)
+    arguments = {} if given is None else given.as_dict()
     if isinstance(arguments.get("log_dir"), PathLike):
         arguments["log_dir"] = fspath(arguments["log_dir"])
     settings, problems = config.load({"logging": arguments})

@@ -11,7 +11,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from .. import config
@@ -27,17 +26,30 @@ _undo: Final[list[Callable[[], None]]] = []  # of levels and console
 _stop_tracing: Callable[[], None] | None = None
 
 
-@dataclass(frozen=True)
 class MemoryUsage:
     """The process's memory now, in bytes; `allocated` and what follows are known where allocations are traced.
 
     `top` are the places that hold most: file and line, bytes, number of blocks.
     """
 
-    resident: int
-    allocated: int | None = None
-    allocated_peak: int | None = None
-    top: tuple[tuple[str, int, int], ...] = ()
+    __slots__ = ("allocated", "allocated_peak", "resident", "top")
+
+    def __init__(
+        self,
+        resident: int,
+        allocated: int | None = None,
+        allocated_peak: int | None = None,
+        top: tuple[tuple[str, int, int], ...] = (),
+    ) -> None:
+        self.resident = resident
+        self.allocated = allocated
+        self.allocated_peak = allocated_peak
+        self.top = top
+
+    def __repr__(self) -> str:
+        return (
+            f"MemoryUsage(resident={self.resident}, allocated={self.allocated}, allocated_peak={self.allocated_peak})"
+        )
 
 
 def enable_debug(*, trace_allocations: bool = False) -> None:

@@ -7,10 +7,9 @@ away), the root's level, lowered where it would hold back what was asked for, an
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .. import lifecycle
@@ -33,16 +32,15 @@ JSON_FILE: Final = "trax.jsonl"
 _OWNER: Final = "initialize_logging"
 
 
-@dataclass
 class Installation:
     """One set of handlers in force, and the root's level before the first one."""
 
-    settings: LoggingSettings
-    handlers: list[ContainedHandler]
-    level_before: int
-    level_set: int
-    unregister: Callable[[], None]
-    converted: list[logging.Logger] = field(default_factory=list)
+    def __init__(self, settings: LoggingSettings, handlers: list[ContainedHandler], level_before: int) -> None:
+        self.settings = settings
+        self.handlers = handlers
+        self.level_before = self.level_set = level_before
+        self.unregister: Callable[[], None] = lambda: None
+        self.converted: list[logging.Logger] = []
 
 
 _lock = threading.RLock()
@@ -79,7 +77,7 @@ def install(settings: LoggingSettings) -> None:
         root = logging.getLogger()
         level = logging.getLevelName(settings.level)
         handlers = _handlers(settings)
-        installation = Installation(settings, handlers, root.level, root.level, lambda: None)
+        installation = Installation(settings, handlers, root.level)
         for handler in handlers:
             handler.setLevel(level)
             root.addHandler(handler)
@@ -135,7 +133,7 @@ def _handlers(settings: LoggingSettings) -> list[ContainedHandler]:
     ):
         if wanted:
             file = RotatingFile(
-                Path(settings.log_dir) / name,
+                f"{settings.log_dir}{os.sep}{name}",
                 max_bytes=settings.max_file_size,
                 backup_count=settings.backup_count,
                 rotate_every=settings.rotate_every,

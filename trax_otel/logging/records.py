@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -37,18 +37,22 @@ NOT_EXTRA: Final = STANDARD | CONTEXT | _FOREIGN_CONTEXT
 """The names that are no extras."""
 
 
-class Surroundings(NamedTuple):
+class Surroundings:
     """What the OTel Context says of the code that logs; ids are None where there is no valid span, `text` is them as JSON."""
 
-    context: Context | None
-    span: Span
-    correlation: Correlation
-    trace_id: str | None
-    span_id: str | None
-    text: str
+    __slots__ = ("context", "correlation", "span", "span_id", "text", "trace_id")
+
+    def __init__(self, context: Context | None, span: Span, correlation: Correlation) -> None:
+        self.context = context
+        self.span = span
+        self.correlation = correlation
+        ids = span.get_span_context()
+        self.trace_id = f"{ids.trace_id:032x}" if ids.is_valid else None
+        self.span_id = f"{ids.span_id:016x}" if ids.is_valid else None
+        self.text = ids_text(correlation.id, self.trace_id, self.span_id)
 
 
-_last = Surroundings(None, trace.INVALID_SPAN, signals.Correlation(), None, None, "")
+_last = Surroundings(None, trace.INVALID_SPAN, signals.Correlation())
 
 
 def surroundings() -> Surroundings:
@@ -58,13 +62,8 @@ def surroundings() -> Surroundings:
     last = _last
     if last.context is context:
         return last
-    span = trace.get_current_span(context)
-    correlation = signals.current_correlation(context)
-    ids = span.get_span_context()
-    trace_id, span_id = (f"{ids.trace_id:032x}", f"{ids.span_id:016x}") if ids.is_valid else (None, None)
-    text = ids_text(correlation.id, trace_id, span_id)
-    _last = Surroundings(context, span, correlation, trace_id, span_id, text)
-    return _last
+    _last = last = Surroundings(context, trace.get_current_span(context), signals.current_correlation(context))
+    return last
 
 
 def scope() -> tuple[Context | None, Span, signals.Correlation]:
@@ -81,15 +80,15 @@ def stamp(record: logging.LogRecord) -> None:
     values = record.__dict__
     if "trace_id" in values and "span_id" in values:
         return
-    _, _, correlation, trace_id, span_id, _ = surroundings()
+    around = surroundings()
     if "correlation_id" not in values:
-        values["correlation_id"] = correlation.id
+        values["correlation_id"] = around.correlation.id
     if "trace_id" not in values:
-        values["trace_id"] = trace_id
+        values["trace_id"] = around.trace_id
     if "span_id" not in values:
-        values["span_id"] = span_id
-    if correlation.fields:
-        for key, value in correlation.fields.items():
+        values["span_id"] = around.span_id
+    if around.correlation.fields:
+        for key, value in around.correlation.fields.items():
             values.setdefault(f"{key}_" if key in STANDARD else key, value)
 
 

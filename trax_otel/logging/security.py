@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from typing import Any, Final, Literal
 
 from .. import lifecycle, semconv, signals
@@ -47,10 +48,6 @@ class SecurityEvent(str, Enum):
 
 
 _FAILURE_LEVELS: Final = {SecurityEvent.TAMPERING: logging.CRITICAL}
-_SECRET_NAME: Final = re.compile(
-    r"passw|passphrase|secret|token|authori[sz]ation|cookie|credential|api.?key|private.?key|session.?id|\bpin\b|otp",
-    re.IGNORECASE,
-)
 _REDACTED: Final = "[redacted]"
 _MAX_DETAILS: Final = 32
 
@@ -117,12 +114,25 @@ def _details(details: Mapping[str, Any] | None) -> dict[str, Any]:
         items = [("details", f"<unreadable: {type(failure).__name__}>")]
     for key, value in items:
         name = one_line(text_of(key, 128))
-        shown = _REDACTED if _SECRET_NAME.search(name) else attribute(_without_secrets(value))
+        shown = _REDACTED if _is_secret(name) else attribute(_without_secrets(value))
         fields[semconv.SECURITY_PREFIX + name] = one_line(shown) if isinstance(shown, str) else shown
     return fields
 
 
+@cache
+def _secret_names() -> re.Pattern[str]:
+    # Compiled when first asked for: that takes as long as importing several modules.
+    return re.compile(
+        r"passw|passphrase|secret|token|authori[sz]ation|cookie|credential|api.?key|private.?key|session.?id|\bpin\b|otp",
+        re.IGNORECASE,
+    )
+
+
+def _is_secret(name: str) -> bool:
+    return _secret_names().search(name) is not None
+
+
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _REDACTED if _SECRET_NAME.search(text_of(key)) else inner for key, inner in value.items()}
+        return {key: _REDACTED if _is_secret(text_of(key)) else inner for key, inner in value.items()}
     return value

@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock
@@ -43,7 +42,7 @@ class Site:
     def __init__(self, name: str, level: int, frame: FrameType) -> None:
         self.code = frame.f_code  # kept, so that its id is nobody else's
         path = self.code.co_filename
-        filename = Path(path).name
+        filename = os.path.basename(path)  # noqa: PTH119
         # The order is the standard library's: `records.extras` relies on a record's own attributes coming first.
         self.values = {
             **_PROBE.__dict__,
@@ -52,7 +51,7 @@ class Site:
             "levelno": level,
             "pathname": path,
             "filename": filename,
-            "module": Path(filename).stem,
+            "module": os.path.splitext(filename)[0],  # noqa: PTH122
             "lineno": frame.f_lineno,
             "funcName": self.code.co_name,
         }

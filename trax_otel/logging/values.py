@@ -5,12 +5,17 @@ Whatever a caller hands to a log call may be cyclic, huge, not serialisable, or 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import cache
 from typing import Any, Final
+
+try:
+    from _json import encode_basestring_ascii  # of `json` all that is needed
+except ImportError:  # an interpreter that is not CPython
+    from json.encoder import encode_basestring_ascii
 
 MAX_TEXT: Final = 131_072
 """Characters kept of one text in a log line."""
@@ -23,13 +28,15 @@ MAX_DEPTH: Final = 6
 _MAX_NODES: Final = 2_048
 _MAX_INT_BITS: Final = 4_096
 
-quote: Final = json.encoder.encode_basestring_ascii
+quote: Final = encode_basestring_ascii
 """A text as a JSON string in ASCII: CR, LF, ESC and U+2028 come out as escapes."""
-_encode: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 # What could end a line, start a terminal sequence or turn the reading direction round; the tab stays.
-_UNSAFE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_UNSAFE: Final = "[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 _SHORT: Final = {"\n": "\\n", "\r": "\\r"}
+
+
+# --- Text ------------------------------------------------------------------------------------------------------------------
 
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:
@@ -57,12 +64,21 @@ def one_line(text: str) -> str:
     """The text with everything escaped that could forge a line or steer a terminal."""
     if text.isascii() and text.isprintable():
         return text
-    return _UNSAFE.sub(_escaped, text)
+    return _unsafe().sub(_escaped, text)
+
+
+@cache
+def _unsafe() -> re.Pattern[str]:
+    # Compiled when first asked for: that takes as long as importing several modules.
+    return re.compile(_UNSAFE)
 
 
 def _escaped(match: re.Match[str]) -> str:
     character = match.group()
     return _SHORT.get(character) or (f"\\x{ord(character):02x}" if character < "\x80" else f"\\u{ord(character):04x}")
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------------
 
 
 def json_value(value: Any) -> str:
@@ -79,9 +95,18 @@ def json_value(value: Any) -> str:
     if kind is float and math.isfinite(value):
         return float.__repr__(value)
     try:
-        return _encode(plain(value))
+        return _written(plain(value))
     except Exception as failure:  # an object that changed while it was read, or the end of the stack
         return quote(f"<{kind.__name__}: {type(failure).__name__}>")
+
+
+def _written(tree: Any) -> str:
+    """What `plain` gave as JSON text."""
+    if type(tree) is dict:
+        return f"{{{','.join([f'{quote(key)}:{_written(value)}' for key, value in tree.items()])}}}"
+    if type(tree) is list:
+        return f"[{','.join([_written(item) for item in tree])}]"
+    return json_value(tree)
 
 
 def ids_text(correlation_id: object, trace_id: object, span_id: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .. import lifecycle
 from ..signals.stacktrace import describe
@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 Check = Callable[[], object]
 
 
-class CheckResult(NamedTuple):
+class CheckResult:
     """What a user's check said last. `detail` is the text that came with it, or the exception it raised."""
 
-    healthy: bool
-    detail: str | None = None
+    __slots__ = ("detail", "healthy")
+
+    def __init__(self, healthy: bool, detail: str | None = None) -> None:
+        self.healthy = healthy
+        self.detail = detail
+
+    def __repr__(self) -> str:
+        return f"CheckResult(healthy={self.healthy}, detail={self.detail!r})"
 
 
 _checks: dict[str, Check] = {}

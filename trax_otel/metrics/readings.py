@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .. import semconv
 from .distribution import Distribution
@@ -22,13 +22,18 @@ DEFAULT_STATISTICS: Final[dict[FigureKind, Statistic]] = {
 Key = tuple[tuple[str, Any], ...]
 
 
-class Figure(NamedTuple):
+class Figure:
     """The state of one series. `share`: `value` parts (failures) of `whole` (all that were judged)."""
 
-    kind: FigureKind
-    value: float = 0.0
-    whole: float = 0.0
-    distribution: Distribution | None = None
+    __slots__ = ("distribution", "kind", "value", "whole")
+
+    def __init__(
+        self, kind: FigureKind, value: float = 0.0, whole: float = 0.0, distribution: Distribution | None = None
+    ) -> None:
+        self.kind: FigureKind = kind
+        self.value = value
+        self.whole = whole
+        self.distribution = distribution
 
 
 def figures(metric: str, series: Iterable[Series], attributes: Mapping[str, Any]) -> dict[Key, Figure]:

@@ -10,7 +10,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from .. import clock, lifecycle, semconv
 from ..signals import Series, counter, emit_event, snapshot
@@ -24,16 +24,25 @@ MAX_SERIES: Final = 2_000
 """Series that one threshold keeps the state of; those beyond are not watched."""
 
 
-class ThresholdChange(NamedTuple):
+class ThresholdChange:
     """What a callback is told: `value` of `metric` crossed `limit`, or came back. Units are the metric's (s, By, 1)."""
 
-    metric: str
-    state: Change
-    value: float
-    limit: float
-    statistic: Statistic
-    attributes: Mapping[str, Any]
-    time_ns: int
+    __slots__ = ("attributes", "limit", "metric", "state", "statistic", "time_ns", "value")
+
+    def __init__(
+        self, metric: str, state: Change, value: float, limit: float, statistic: Statistic,
+        attributes: Mapping[str, Any], time_ns: int,
+    ) -> None:  # fmt: skip
+        self.metric = metric
+        self.state = state
+        self.value = value
+        self.limit = limit
+        self.statistic = statistic
+        self.attributes = attributes
+        self.time_ns = time_ns
+
+    def __repr__(self) -> str:
+        return f"<{self.metric} ({self.statistic}) {self.state} {self.limit:g}: {self.value:g} {dict(self.attributes)}>"
 
 
 Callback = Callable[[ThresholdChange], object]
