@@ -1,0 +1,154 @@
+"""What a manager's operations share: the store, the leases, the recovery functions. All calls here block."""
+
+from __future__ import annotations
+
+import os
+import socket
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, NamedTuple, TypeVar
+
+from ... import clock, lifecycle
+from . import telemetry
+from .errors import StateStoreError
+from .leases import Lease, LeaseKeeper
+from .rules import Entered, Save, save
+from .storage import Hold, StateStorage, StateTransaction
+from .workers import Workers
+
+T = TypeVar("T")
+OnStoreLoss = Literal["stop", "continue"]
+FIRST_PAUSE_SECONDS: Final = 0.02
+LONGEST_PAUSE_SECONDS: Final = 1.0
+PURGE_SECONDS: Final = 300.0
+PURGE_ROWS: Final = 500
+
+
+class Settings(NamedTuple):
+    """How a manager treats its operations; durations are in seconds."""
+
+    lease: float
+    max_recoveries: int
+    retention: float | None
+    max_bytes: int
+    on_store_loss: OnStoreLoss
+
+
+class Claim(NamedTuple):
+    """An operation that was taken over and is not resumed yet."""
+
+    hold: Hold
+    entered: Entered
+    began: float
+
+
+class Core:
+    """One manager's machinery."""
+
+    def __init__(self, storage: StateStorage, settings: Settings) -> None:
+        self.storage = storage
+        self.settings = settings
+        self.functions: dict[str, Callable[..., Any]] = {}
+        self.claims: dict[str, Claim] = {}
+        self.health = telemetry.StoreHealth()
+        self.keeper = LeaseKeeper(self._renew, settings.lease, self._purge_at_times)
+        self.workers = Workers(storage.workers)
+        self._purged_at = clock.current().monotonic()
+        self._declared: set[str] = set()
+        _cores.add(self)
+
+    def transact(self, work: Callable[[StateTransaction], T], *, write: bool = True) -> T:
+        """One transaction, timed; its failure is told once."""
+        began = clock.current().monotonic()
+        try:
+            result = self.storage.transact(work, write=write)
+        except StateStoreError as error:
+            telemetry.time_store(clock.current().monotonic() - began, answered=False)
+            self.health.failed(error)
+            raise
+        telemetry.time_store(clock.current().monotonic() - began, answered=True)
+        self.health.answered()
+        return result
+
+    def persist(self, wanted: Save, lease: Lease, patient: bool) -> str | None:
+        """Save; None, or why the store refuses. Where it does not answer, ask again as long as the lease holds (not
+        where the process is told to stop, and not without patience), then raise its StateStoreError."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            began = clock.current().monotonic()
+            try:
+                refused = self.transact(lambda transaction: save(transaction, wanted))
+            except StateStoreError:
+                left = lease.remaining()
+                if not patient or left <= 0 or not clock.current().sleep(min(pause, left)):
+                    raise
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                continue
+            if refused is None and wanted.lease:
+                lease.renewed(began)
+            return refused
+
+    def confirm(self, lease: Lease) -> bool:
+        """Ask the store whether a lease that has lapsed here still holds, and begin it anew."""
+        began = clock.current().monotonic()
+        held = lease.hold.owner in self._renew([lease.hold])
+        if held:
+            lease.renewed(began)
+        return held
+
+    def declare(self, operation_type: str) -> None:
+        """Let the type's counters exist."""
+        if operation_type not in self._declared:
+            self._declared.add(operation_type)
+            telemetry.declare(operation_type)
+
+    def purge(self, limit: int | None = None) -> int:
+        """Delete finished operations beyond the retention, a bounded number at a time; returns how many went."""
+        retention, gone = self.settings.retention, 0
+        while retention is not None:
+            rows = PURGE_ROWS if limit is None else min(PURGE_ROWS, limit - gone)
+            went = self.transact(lambda transaction, rows=rows: transaction.purge(retention, rows))  # type: ignore[misc]
+            gone += went
+            if went < PURGE_ROWS or gone == limit:
+                break
+        return gone
+
+    def _purge_at_times(self) -> None:
+        if clock.current().monotonic() - self._purged_at >= PURGE_SECONDS:
+            self._purged_at = clock.current().monotonic()
+            self.purge(limit=10 * PURGE_ROWS)
+
+    def _renew(self, holds: Sequence[Hold]) -> set[str]:
+        return self.transact(lambda transaction: transaction.renew(holds, self.settings.lease))
+
+    def close(self) -> None:
+        """End threads and connections."""
+        self.keeper.close()
+        self.workers.close()
+        self.storage.close()
+
+    def forget(self) -> None:
+        """In a forked child: what runs in the parent stays the parent's."""
+        self.keeper.forget()
+        self.workers.forget()
+        self.storage.forget()
+        self.claims.clear()
+        self.health = telemetry.StoreHealth()
+
+
+def new_owner() -> str:
+    """A name for one run, that tells people where it is."""
+    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(6).hex()}"
+
+
+# --- Fork ----------------------------------------------------------------------------------------------------------------
+
+_cores: weakref.WeakSet[Core] = weakref.WeakSet()
+
+
+def _forget() -> None:
+    for core in list(_cores):
+        core.forget()
+
+
+lifecycle.register(lifecycle.Participant("state", lifecycle.ORDER_PRODUCERS, after_fork_in_child=_forget))

@@ -1,0 +1,173 @@
+"""Taking over what was interrupted, as plans: one operation, or all that have a recovery function."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, Final, Literal, NamedTuple
+
+from ... import clock
+from ...errors import InvalidConfigError
+from ...retry.decorators import is_coroutine_function
+from ...retry.plan import Call, Effect, Outcome, Plan
+from ...signals.stacktrace import describe
+from . import rules, telemetry
+from .context import StateView
+from .core import Claim, Core, new_owner
+from .held import Asked
+from .records import DEAD, OperationRecord, StoredOperation, public
+from .rules import Entered, Start
+from .session import Perform, Session
+from .storage import StateTransaction, Wanted
+
+BATCH: Final = 32
+
+_logger = logging.getLogger(__name__)
+
+
+class Recovery(NamedTuple):
+    """What became of one operation in `recover_all`: `recovered`; `failed` (its recovery function raised `error`; it is
+    tried again after a lease's time); `dead` (it was recovered too often)."""
+
+    operation_id: str
+    operation_type: str
+    outcome: Literal["recovered", "failed", "dead"]
+    error: Exception | None = None
+
+
+class Recoverer:
+    """Recovers for one manager in one world: `perform` does the store's work, `view` makes what a recovery function is
+    given."""
+
+    def __init__(self, core: Core, perform: Perform, view: Callable[[Session], StateView], awaits: bool) -> None:
+        self.core = core
+        self.perform = perform
+        self.view = view
+        self.awaits = awaits
+
+    def one(self, operation_id: str) -> Plan:
+        """Recover one: the outcome's value is its record after it, or None where it is not there to be recovered."""
+        outcome = yield Call(partial(self.perform, partial(self._read, operation_id)))
+        if outcome.error is not None or outcome.value is None:
+            return Outcome(None, outcome.error)
+        function = self.core.functions.get(outcome.value.operation_type)
+        self._refuse_coroutines(function)
+        outcome = yield Call(partial(self.perform, partial(self._claim, operation_id)))
+        claim: Claim | None = outcome.value
+        if outcome.error is not None or claim is None:
+            return Outcome(None, outcome.error)
+        if claim.entered.way == "dead":
+            self._tell_of_death(claim.entered.operation)
+        elif function is None:
+            self.core.claims[operation_id] = claim
+        else:
+            outcome = yield from self._resume(claim, function)
+            if outcome.error is not None:
+                return outcome
+        return (yield Call(partial(self.perform, partial(self.record, operation_id))))
+
+    def all(self) -> Plan:
+        """Recover every interrupted operation that has a function; the outcome's value is a list of `Recovery`."""
+        types = tuple(self.core.functions)
+        tried: set[str] = set()
+        done: list[Recovery] = []
+        for name in types:
+            self._refuse_coroutines(self.core.functions[name])
+        while types:
+            wanted = Wanted("interrupted", types, BATCH + len(tried))
+            outcome = yield Call(partial(self.perform, partial(self._find, wanted)))
+            if outcome.error is not None:
+                return Outcome(done, outcome.error)
+            found = [operation for operation in outcome.value if operation.operation_id not in tried]
+            random.shuffle(found)  # rivals begin at different ends
+            for operation in found:
+                tried.add(operation.operation_id)
+                recovery = yield from self._contained(operation)
+                if isinstance(recovery, BaseException):
+                    return Outcome(done, recovery)
+                if recovery is not None:
+                    done.append(recovery)
+            if not found:
+                break
+        yield Call(partial(self.perform, self._warn_of_others))
+        return Outcome(done)
+
+    def _contained(self, operation: StoredOperation) -> Generator[Effect, Outcome, Recovery | BaseException | None]:
+        """One of many: its failure is told and does not hold up the others. What is no Exception is handed back."""
+        outcome = yield from self.one(operation.operation_id)
+        names = operation.operation_id, operation.operation_type
+        if outcome.error is None:
+            if outcome.value is None:  # a rival has it
+                return None
+            return Recovery(*names, "dead" if outcome.value.status == DEAD else "recovered")
+        if not isinstance(outcome.error, Exception):
+            return outcome.error
+        _logger.error("recovery of operation %s (%s) failed: %s", *names, describe(outcome.error))
+        return Recovery(*names, "failed", outcome.error)
+
+    def _resume(self, claim: Claim, function: Callable[..., Any]) -> Plan:
+        operation = claim.entered.operation
+        asked = Asked(
+            operation.operation_id, operation.operation_type, operation.correlation_id, operation.arguments,
+            self.core.settings.on_store_loss,
+        )  # fmt: skip
+        session = Session(self.core, asked, self.perform, claim, recovering=True)
+        outcome = yield from session.enter()
+        if outcome.error is not None:
+            return outcome
+        outcome = yield Call(partial(function, self.view(session)))
+        if outcome.error is None and outcome.value is not None:
+            try:
+                session.set_result(outcome.value)
+            except Exception as error:
+                outcome = Outcome(None, error)
+        left = yield from session.leave(outcome.error)
+        return Outcome(None, outcome.error or left.error)
+
+    # --- The store's side, blocking --------------------------------------------------------------------------------------
+
+    def record(self, operation_id: str) -> OperationRecord | None:
+        """The record with its steps."""
+
+        def read(transaction: StateTransaction) -> OperationRecord | None:
+            operation = transaction.load(operation_id)
+            return None if operation is None else public(operation, transaction.steps(operation_id))
+
+        return self.core.transact(read, write=False)
+
+    def _read(self, operation_id: str) -> StoredOperation | None:
+        return self.core.transact(lambda transaction: transaction.load(operation_id), write=False)
+
+    def _find(self, wanted: Wanted) -> list[StoredOperation]:
+        return self.core.transact(lambda transaction: transaction.find(wanted), write=False)
+
+    def _claim(self, operation_id: str) -> Claim | None:
+        settings = self.core.settings
+        start = Start(operation_id, "", None, "{}", None, new_owner(), settings.lease, settings.max_recoveries)
+        began = clock.current().monotonic()
+        entered: Entered | None = self.core.transact(lambda transaction: rules.claim(transaction, start))
+        return None if entered is None else Claim(start.hold, entered, began)
+
+    def _tell_of_death(self, operation: StoredOperation) -> None:
+        telemetry.count_operation(operation.operation_type, "dead_lettered")
+        _logger.error(
+            "operation %s (%s) was recovered %d times without success and is dead: `trax-otel state recover %s` queues it anew",
+            operation.operation_id, operation.operation_type, operation.recoveries, operation.operation_id,
+        )  # fmt: skip
+
+    def _warn_of_others(self) -> None:
+        others = [one for one in self._find(Wanted("interrupted")) if one.operation_type not in self.core.functions]
+        if others:
+            types = sorted({operation.operation_type for operation in others})
+            _logger.warning(
+                "%d interrupted operations have no recovery function: register one for %s",
+                len(others),
+                ", ".join(types),
+            )
+
+    def _refuse_coroutines(self, function: Callable[..., Any] | None) -> None:
+        if function is not None and not self.awaits and is_coroutine_function(function):
+            name = getattr(function, "__qualname__", repr(function))
+            raise InvalidConfigError(f"the recovery function {name} is a coroutine function: recover with `await`")

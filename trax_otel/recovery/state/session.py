@@ -1,0 +1,227 @@
+"""One run of an operation whose state is kept, as plans: entering, steps, checkpoints and the end are written once for
+`with` and `async with`. `perform` does the store's work: at once, or on a worker thread with an awaitable of the result."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ... import semconv
+from ...errors import error_facts
+from ...metrics.operation import CANCELLED, FAILURE, REJECTED, SUCCESS, Operation
+from ...retry.plan import Call, Outcome, Plan
+from ...signals import SpanScope, attach_correlation, emit_event, start_span
+from ...signals.correlation import detach
+from . import telemetry
+from .core import Claim, Core
+from .errors import OperationBusyError, OperationCompletedError, OperationDeadError, StateError, StateLostError
+from .held import Asked, HeldOperation
+from .records import COMPLETED, DEAD, StoredStep, step_label
+from .rules import Entered
+from .values import decode, encode
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from opentelemetry.context import Context
+
+Perform = Callable[[Callable[[], Any]], Any | Awaitable[Any]]
+
+
+class Session:
+    """One run. `recovering`: a recovery function runs it, so that a failure is no end of it."""
+
+    def __init__(
+        self, core: Core, asked: Asked, perform: Perform, claim: Claim | None = None, recovering: bool = False
+    ) -> None:
+        self.asked = asked
+        self.held = HeldOperation(core, asked, claim)
+        self.operation = Operation(
+            asked.operation_type,
+            {semconv.STATE_OPERATION_ID: asked.operation_id, semconv.STATE_OPERATION_TYPE: asked.operation_type},
+        )
+        self.entered: Entered | None = None
+        self.arguments: dict[str, Any] = {}
+        self.data: dict[str, Any] = {}
+        self.recorded: dict[tuple[str, int], Any] = {}
+        self.result: Any = None
+        self._result: str | None = None
+        self._perform = perform
+        self._recovering = recovering
+        self._max_bytes = core.settings.max_bytes
+        self._counts: dict[str, int] = {}
+        self._counting = threading.Lock()
+        self._checkpointing = threading.Lock()
+        self._token: Token[Context] | None = None
+        core.declare(asked.operation_type)
+
+    @property
+    def completed(self) -> bool:
+        """Whether it was completed before this run."""
+        return self.entered is not None and self.entered.way == "completed"
+
+    # --- Entering --------------------------------------------------------------------------------------------------------
+
+    def enter(self) -> Plan:
+        """Begin or resume. The outcome has no value, or the error why it cannot be run."""
+        if self.asked.correlation_id is not None:
+            self._token = attach_correlation(id=self.asked.correlation_id)
+        self.held.span = self.operation.begin().span
+        traceparent = telemetry.traceparent_of(self.held.span)
+        outcome = yield Call(partial(self._perform, partial(self.held.begin, traceparent)))
+        refusal = outcome.error or self._admit(outcome.value)
+        if refusal is not None:
+            self._end(refusal, REJECTED if isinstance(refusal, (OperationBusyError, OperationDeadError)) else None)
+        return Outcome(None, refusal)
+
+    def _admit(self, entered: Entered) -> BaseException | None:
+        """Take what the store has, or say why the operation cannot be run."""
+        operation, name = entered.operation, f"operation {self.asked.operation_id!r}"
+        if entered.way == "busy":
+            seconds = max(0.0, operation.lease_until - operation.now)
+            return OperationBusyError(
+                f"{name} is being run by {operation.owner}; its lease holds for {seconds:.1f} s more",
+                retryable=True, retry_after=seconds,
+            )  # fmt: skip
+        if entered.way == "dead":
+            if operation.status != DEAD:
+                telemetry.count_operation(operation.operation_type, "dead_lettered")
+            return OperationDeadError(
+                f"{name} was recovered {operation.recoveries} times and is dead; "
+                f"`trax-otel state recover {self.asked.operation_id}` queues it anew"
+            )
+        self.entered = entered
+        self.arguments, self.data = decode(operation.arguments), decode(operation.data)
+        self.recorded = {(step.name, step.occurrence): decode(step.result) for step in entered.steps}
+        if entered.way == "completed":
+            self.result = decode(operation.result)
+            self.operation.set(semconv.STATE_STATUS, COMPLETED)
+            self.operation.set(semconv.STATE_REPLAYED, True)
+            return None
+        self.held.keep()
+        if entered.way == "resumed":
+            link = telemetry.link_to(operation.traceparent)
+            if link is not None:
+                self.held.span.add_link(link.context)
+            self.operation.set(semconv.STATE_RECOVERIES, entered.recoveries)
+        telemetry.count_operation(self.asked.operation_type, "recovered" if entered.way == "resumed" else "started")
+        return None
+
+    # --- Steps and checkpoints -------------------------------------------------------------------------------------------
+
+    def step(self, name: str, function: Callable[[], Any]) -> Plan:
+        """Run `function` and record what it returns, or return what was recorded before."""
+        key = (name, self._occurrence(name))
+        attributes = {semconv.STATE_STEP: step_label(*key), semconv.STATE_REPLAYED: key in self.recorded}
+        if key in self.recorded:
+            start_span(semconv.STATE_STEP_SPAN, attributes).end(SUCCESS)
+            telemetry.count_step(self.asked.operation_type, "replayed")
+            return Outcome(self.recorded[key])
+        outcome = Outcome(None, self._closed(name))
+        if outcome.error is None and self.held.unsure:
+            outcome = yield Call(partial(self._perform, self.held.confirm))
+        if outcome.error is not None:
+            return outcome
+        scope = start_span(semconv.STATE_STEP_SPAN, attributes)
+        outcome = yield Call(function)
+        if outcome.error is None:
+            outcome = yield Call(partial(self._perform, partial(self._record, key, outcome.value)))
+        self._end_step(scope, outcome.error)
+        return outcome
+
+    def _record(self, key: tuple[str, int], value: Any) -> Any:
+        text = encode(value, f"result of step {step_label(*key)!r}", self._max_bytes)
+        self.held.save({}, (StoredStep(*key, text),))
+        # What a replay will return: tuples are lists there, so they are here.
+        self.recorded[key] = recorded = decode(text)
+        return recorded
+
+    def _occurrence(self, name: str) -> int:
+        with self._counting:
+            self._counts[name] = count = self._counts.get(name, 0) + 1
+            return count
+
+    def _closed(self, name: str) -> StateError | None:
+        if self.completed:
+            return OperationCompletedError(
+                f"operation {self.asked.operation_id!r} is completed, and step {name!r} has no recorded result: "
+                "look at `state.completed` and `state.result` before running anything"
+            )
+        return None
+
+    def _end_step(self, scope: SpanScope, error: BaseException | None) -> None:
+        if error is None:
+            scope.end(SUCCESS)
+        elif isinstance(error, Exception):
+            scope.end(FAILURE, error, error_facts(error))
+        else:
+            scope.end(CANCELLED)
+        telemetry.count_step(self.asked.operation_type, "run" if error is None else "failed")
+
+    def checkpoint(self, data: dict[str, Any]) -> Plan:
+        """Merge `data` into what is kept."""
+        error: BaseException | None = self._closed("checkpoint")
+        if error is None:
+            try:
+                encode(data, "data", self._max_bytes)
+            except Exception as refused:
+                error = refused
+        if error is None:
+            self.data = {**self.data, **data}
+            outcome = yield Call(partial(self._perform, self._save_data))
+            error = outcome.error
+        if error is None:
+            emit_event(semconv.STATE_CHECKPOINT_EVENT, {semconv.STATE_OPERATION_ID: self.asked.operation_id},
+                       span=self.held.span)  # fmt: skip
+        return Outcome(None, error)
+
+    def _save_data(self) -> None:
+        with self._checkpointing:  # of checkpoints at the same time the last to be saved has all of them
+            self.held.save({"data": encode(self.data, "data", self._max_bytes)})
+
+    def set_result(self, value: Any) -> None:
+        """What is recorded as the operation's result when it completes. Raises UnstorableValueError."""
+        self._result = encode(value, "result", self._max_bytes)
+        self.result = decode(self._result)
+
+    # --- The end ---------------------------------------------------------------------------------------------------------
+
+    def leave(self, error: BaseException | None) -> Plan:
+        """End the run as the block ended. The outcome's error, if any, is ours: all went well and the store does not know."""
+        ours: BaseException | None = None
+        if self.completed or self.entered is None:
+            self._end(error)
+            return Outcome()
+        if error is None:
+            outcome = yield Call(partial(self._perform, partial(self.held.complete, self._result)))
+            ours = outcome.error
+        else:
+            fail = partial(self.held.fail, error, self.entered.recoveries, self._recovering)
+            yield Call(partial(self._perform, fail))
+        self.held.release()
+        self._count(error or ours)
+        self._end(error or ours)
+        return Outcome(None, ours)
+
+    def _count(self, error: BaseException | None) -> None:
+        kind, entered = self.asked.operation_type, self.entered
+        if error is None:
+            telemetry.count_operation(kind, "completed")
+        elif isinstance(error, StateLostError):
+            telemetry.count_operation(kind, "lost")
+        elif isinstance(error, Exception):
+            telemetry.count_operation(kind, "failed")
+            if (
+                self._recovering
+                and entered is not None
+                and entered.recoveries >= self.held.core.settings.max_recoveries
+            ):
+                telemetry.count_operation(kind, "dead_lettered")
+
+    def _end(self, error: BaseException | None, outcome: Any = None) -> None:
+        self.operation.end(error, outcome)
+        token, self._token = self._token, None
+        if token is not None:
+            detach(token)
