@@ -157,7 +157,7 @@ class OperationStateContext:
     def _begin(self, perform: Callable[[Callable[[], Any]], Any]) -> Session:
         if self._session is not None:
             raise RuntimeError("an operation_state_context is entered once: make another one")
-        claim = self._core.claims.pop(self._asked.operation_id, None)
+        claim = self._core.claim_of(self._asked.operation_id)
         self._session = Session(self._core, self._asked, perform, claim)
         return self._session
 

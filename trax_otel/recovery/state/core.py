@@ -96,6 +96,12 @@ class Core:
             lease.renewed(began)
         return held
 
+    def claim_of(self, operation_id: str) -> Claim | None:
+        """What `recover_operation` has claimed for the block that is being entered, where that is not too long ago."""
+        claim = self.claims.pop(operation_id, None)
+        fresh = claim is not None and clock.current().monotonic() - claim.began < self.settings.lease
+        return claim if fresh else None
+
     def declare(self, operation_type: str) -> None:
         """Let the type's counters exist."""
         if operation_type not in self._declared:

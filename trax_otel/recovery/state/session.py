@@ -164,22 +164,18 @@ class Session:
         """Merge `data` into what is kept."""
         error: BaseException | None = self._closed("checkpoint")
         if error is None:
-            try:
-                encode(data, "data", self._max_bytes)
-            except Exception as refused:
-                error = refused
-        if error is None:
-            self.data = {**self.data, **data}
-            outcome = yield Call(partial(self._perform, self._save_data))
+            outcome = yield Call(partial(self._perform, partial(self._save_data, data)))
             error = outcome.error
         if error is None:
-            emit_event(semconv.STATE_CHECKPOINT_EVENT, {semconv.STATE_OPERATION_ID: self.asked.operation_id},
-                       span=self.held.span)  # fmt: skip
+            attributes = {semconv.STATE_OPERATION_ID: self.asked.operation_id}
+            emit_event(semconv.STATE_CHECKPOINT_EVENT, attributes, span=self.held.span)
         return Outcome(None, error)
 
-    def _save_data(self) -> None:
-        with self._checkpointing:  # of checkpoints at the same time the last to be saved has all of them
-            self.held.save({"data": encode(self.data, "data", self._max_bytes)})
+    def _save_data(self, data: dict[str, Any]) -> None:
+        with self._checkpointing:  # of checkpoints side by side each sees those before it
+            merged = {**self.data, **data}
+            self.held.save({"data": encode(merged, "data", self._max_bytes)})
+            self.data = merged
 
     def set_result(self, value: Any) -> None:
         """What is recorded as the operation's result when it completes. Raises UnstorableValueError."""
