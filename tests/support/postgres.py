@@ -15,14 +15,8 @@ from pathlib import Path
 USER = "trax"
 PASSWORD = "s3cret-of-the-tests"
 DATABASE = "postgres"
-# What only a power cut could lose is not written through: tests kill clients, never the machine.
-SETTINGS = (
-    "fsync=off",
-    "full_page_writes=off",
-    "synchronous_commit=off",
-    "max_connections=200",
-    "log_min_messages=fatal",
-)
+# What only a power cut could lose is not written through: tests stop servers and kill clients, never the machine.
+SETTINGS = ("fsync=off", "full_page_writes=off", "max_connections=200", "log_min_messages=fatal")
 _SECONDS = 30.0
 
 

@@ -57,29 +57,33 @@ class Core:
         self._declared: set[str] = set()
         _cores.add(self)
 
-    def transact(self, work: Callable[[StateTransaction], T], *, write: bool = True) -> T:
+    def transact(
+        self, work: Callable[[StateTransaction], T], kind: telemetry.Access = "save", *, write: bool = True
+    ) -> T:
         """One transaction, timed; its failure is told once."""
         began = clock.current().monotonic()
         try:
             result = self.storage.transact(work, write=write)
         except StateStoreError as error:
             telemetry.time_store(clock.current().monotonic() - began, answered=False)
-            self.health.failed(error)
+            self.health.failed(kind, error)
             raise
         telemetry.time_store(clock.current().monotonic() - began, answered=True)
-        self.health.answered()
+        self.health.answered(kind)
         return result
 
     def persist(self, wanted: Save, lease: Lease, patient: bool) -> str | None:
         """Save; None, or why the store refuses. Where it does not answer, ask again as long as the lease holds (not
         where the process is told to stop, and not without patience), then raise its StateStoreError."""
-        pause = FIRST_PAUSE_SECONDS
+        pause, end = FIRST_PAUSE_SECONDS, 0.0
         while True:
             began = clock.current().monotonic()
             try:
                 refused = self.transact(lambda transaction: save(transaction, wanted))
             except StateStoreError:
-                left = lease.remaining()
+                now = clock.current().monotonic()
+                end = end or now + lease.remaining()  # on a full disk the heartbeat may go on for ever
+                left = end - now
                 if not patient or left <= 0 or not clock.current().sleep(min(pause, left)):
                     raise
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
@@ -113,7 +117,7 @@ class Core:
         retention, gone = self.settings.retention, 0
         while retention is not None:
             rows = PURGE_ROWS if limit is None else min(PURGE_ROWS, limit - gone)
-            went = self.transact(lambda transaction, rows=rows: transaction.purge(retention, rows))  # type: ignore[misc]
+            went = self.transact(lambda transaction, rows=rows: transaction.purge(retention, rows), "purge")  # type: ignore[misc]
             gone += went
             if went < PURGE_ROWS or gone == limit:
                 break
@@ -125,7 +129,7 @@ class Core:
             self.purge(limit=10 * PURGE_ROWS)
 
     def _renew(self, holds: Sequence[Hold]) -> set[str]:
-        return self.transact(lambda transaction: transaction.renew(holds, self.settings.lease))
+        return self.transact(lambda transaction: transaction.renew(holds, self.settings.lease), "renew")
 
     def close(self) -> None:
         """End threads and connections."""

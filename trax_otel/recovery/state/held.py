@@ -103,7 +103,7 @@ class HeldOperation:
             except StateStoreError as error:
                 self._tell(error)
                 if not self.goes_on:
-                    raise self.lost("its lease has lapsed and the store does not answer", error) from error
+                    raise self.lost(f"its lease has lapsed and the store does not answer: {error}", error) from error
         if lease.lost is not None:
             raise self.lost(lease.lost)
 
@@ -123,7 +123,7 @@ class HeldOperation:
             except StateStoreError as error:
                 self._tell(error)
                 if not self.goes_on:
-                    raise self.lost("its state cannot be saved", error) from error
+                    raise self.lost(f"its state cannot be saved: {error}", error) from error
                 self._unsaved = wanted
                 return
             if refused is not None:

@@ -34,7 +34,7 @@ class SyncStateRecovery:
         """Operations, newest first. `status`: `running` (interrupted ones included), `interrupted`, `completed`, `failed`
         or `dead`. Raises StateStoreError."""
         wanted = Wanted(status, None if types is None else tuple(types), limit)
-        found = self.core.transact(lambda transaction: transaction.find(wanted), write=False)
+        found = self.core.transact(lambda transaction: transaction.find(wanted), "read", write=False)
         return [public(operation) for operation in found]
 
     def list_interrupted_operations(

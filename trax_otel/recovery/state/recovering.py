@@ -135,13 +135,13 @@ class Recoverer:
             operation = transaction.load(operation_id)
             return None if operation is None else public(operation, transaction.steps(operation_id))
 
-        return self.core.transact(read, write=False)
+        return self.core.transact(read, "read", write=False)
 
     def _read(self, operation_id: str) -> StoredOperation | None:
-        return self.core.transact(lambda transaction: transaction.load(operation_id), write=False)
+        return self.core.transact(lambda transaction: transaction.load(operation_id), "read", write=False)
 
     def _find(self, wanted: Wanted) -> list[StoredOperation]:
-        return self.core.transact(lambda transaction: transaction.find(wanted), write=False)
+        return self.core.transact(lambda transaction: transaction.find(wanted), "read", write=False)
 
     def _claim(self, operation_id: str) -> Claim | None:
         settings = self.core.settings

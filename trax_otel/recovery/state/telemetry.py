@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from opentelemetry.trace import Link, SpanContext, TraceFlags, get_current_span
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 OPERATION_OUTCOMES: Final = ("started", "completed", "failed", "recovered", "dead_lettered", "lost")
 STEP_OUTCOMES: Final = ("run", "replayed", "failed")
+Access = Literal["save", "renew", "read", "purge"]
+QUIET_SECONDS: Final = 60.0
+"""A store that comes and goes is told of once in this time."""
 
 _logger = logging.getLogger(__name__)
 _operations = counter(semconv.STATE_OPERATIONS)
@@ -79,31 +82,38 @@ def link_to(traceparent: str | None) -> Link | None:
 
 
 class StoreHealth:
-    """Says once that the store is away, and once that it is back."""
+    """Says once that the store is away, and once that it is back: when each kind of access that failed has succeeded. A
+    disk that is full lets leases be renewed and refuses steps."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._away_since: float | None = None
+        self._failing: set[Access] = set()
+        self._told_at: float | None = None
+        self._said = False
 
-    def failed(self, error: StateStoreError) -> None:
+    def failed(self, kind: Access, error: StateStoreError) -> None:
         """A transaction did not succeed."""
+        now = clock.current().monotonic()
         with self._lock:
-            first = self._away_since is None
+            first = not self._failing and (self._told_at is None or now - self._told_at >= QUIET_SECONDS)
+            self._failing.add(kind)
             if first:
-                self._away_since = clock.current().monotonic()
+                self._told_at, self._said = now, True
         if first:
             _logger.error(
-                "the store of operations' state fails: %s. Operations wait for it as long as their leases hold and stop "
-                "then, unless on_store_loss is 'continue'; this is said once until it answers again", error,
+                "the store of operations' state fails: %s. Operations wait for it for the time of a lease and stop then, "
+                "unless on_store_loss is 'continue'; this is said once until it answers again", error,
             )  # fmt: skip
 
-    def answered(self) -> None:
+    def answered(self, kind: Access) -> None:
         """A transaction succeeded."""
-        if self._away_since is None:
+        if kind not in self._failing:
             return
         with self._lock:
-            since, self._away_since = self._away_since, None
-        if since is not None:
-            _logger.warning(
-                "the store of operations' state answers again, after %.1f s", clock.current().monotonic() - since
-            )
+            self._failing.discard(kind)
+            back = self._said and not self._failing
+            if back:
+                self._said = False
+        if back:
+            since = clock.current().monotonic() - (self._told_at or 0.0)
+            _logger.warning("the store of operations' state answers again, after %.1f s", since)
