@@ -33,7 +33,7 @@ def test_no_command_shows_the_help_as_a_mistake(capsys: pytest.CaptureFixture[st
     assert "commands:" in captured.err
 
 
-@pytest.mark.parametrize(("word", "hint"), [("rnu", "'run'"), ("lcoal", "'local'"), ("zzz", "run, local, demo")])
+@pytest.mark.parametrize(("word", "hint"), [("rnu", "'run'"), ("lcoal", "'local'"), ("zzz", "run, local, state, demo")])
 def test_a_misspelt_command_is_named_with_the_nearest(word: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([word, "--x"]) == 2
     error = capsys.readouterr().err

@@ -21,6 +21,7 @@ from ..version import __version__
 COMMANDS: Final = {
     "run": "run a command with telemetry, its code unchanged",
     "local": "the embedded endpoint on this machine, and what it received",
+    "state": "operations whose state is kept: list, show, recover",
     "demo": "see it all on a third-party service, in under a minute",
 }
 """Every sub-command and what it is for; the name is also its module's."""

@@ -199,6 +199,7 @@ SECTIONS: Final = tuple(dict.fromkeys(field.section for field in FIELDS))
 OTHER_VARIABLES: Final = {
     FILE_VARIABLE: "The JSON file.",
     "TRAX_LOCAL_DB": "The embedded endpoint's database file.",
+    "TRAX_STATE_URL": "The store of operations' state: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.",
 }
 """Variables that name things outside the sections."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -44,8 +45,7 @@ def test_what_is_recorded_never_runs_again_and_nothing_is_lost(url, tmp_path):
     ran = subprocess.run(
         [sys.executable, "-m", "support.killed", url, str(folder), str(KILLS), str(SEED)],
         cwd=Path(__file__).parents[2],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=110,
     )
@@ -99,7 +99,7 @@ def links_to_the_interrupted_span(name: str, lines: list[Line]) -> int:
     """Each run links to the span of the one before; where runs between left no line, to one that nobody has seen."""
     entered = [line for line in lines if line.event == "entered"]
     assert entered[0].token > 1 or entered[0].value == "-", name
-    for before, after in zip(entered, entered[1:], strict=False):
+    for before, after in itertools.pairwise(entered):
         if after.token == before.token + 1:
             assert after.value == before.subject, (name, before, after)
         else:

@@ -1,5 +1,6 @@
 """The heartbeat: what runs is never listed as interrupted, what is dead is listed within a lease's time."""
 
+# ruff: noqa: PT012  (what raises is the end of a block that does something)
 from __future__ import annotations
 
 import asyncio

@@ -1,5 +1,6 @@
 """Taking over: who is listed, who gets it, what is run, and when it ends."""
 
+# ruff: noqa: PT012  (what raises is the end of a block that does something)
 from __future__ import annotations
 
 import asyncio

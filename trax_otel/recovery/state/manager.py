@@ -159,6 +159,10 @@ class StateRecoveryManager:
         telemetry.declare(operation_type)
         return function
 
+    def recovers(self, operation_type: str) -> bool:
+        """Whether a recovery function is registered for this type."""
+        return operation_type in self._core.functions
+
     async def list_operations(
         self, status: str | None = None, types: Sequence[str] | None = None, limit: int = 100
     ) -> list[OperationRecord]:

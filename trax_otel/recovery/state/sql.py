@@ -78,8 +78,13 @@ class SQLStorage:
         return self._url.render_as_string(hide_password=True)
 
     @property
+    def file(self) -> Path | None:
+        """SQLite's file; None for PostgreSQL."""
+        return Path(self._url.database or "") if self._url.get_backend_name() == "sqlite" else None
+
+    @property
     def workers(self) -> int:
-        return 1 if self._url.get_backend_name() == "sqlite" else self._pool_size
+        return 1 if self.file is not None else self._pool_size
 
     def transact(self, work: Callable[[StateTransaction], T], *, write: bool = True) -> T:
         from sqlalchemy.exc import DBAPIError, SQLAlchemyError
