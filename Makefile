@@ -10,8 +10,9 @@ ARGS   ?=
 demo: $(VENV)/.demo         ## run a third-party service under trax-otel and look at what it did
 	@$(BIN)/trax-otel demo $(ARGS)
 
-test: $(VENV)/.test         ## the whole suite, browser tests too where Chromium can be had
+test: $(VENV)/.test         ## the whole suite, browser and PostgreSQL tests too where those can be had
 	@tools/chromium.sh
+	@tools/postgres.sh
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: $(VENV)/.test        ## lint, format, types, import layers, generated pages
