@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.harness import Result
 
-NAMES = ("imports", "log_line", "operation", "span_classification", "timing_without_sdk")
+NAMES = ("imports", "log_line", "operation", "span_classification", "state", "state_growth", "timing_without_sdk")
 README = Path(__file__).with_name("README.md")
 MARK = "<!-- results -->"
 

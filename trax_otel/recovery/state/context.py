@@ -177,6 +177,9 @@ def operation_state_context(
     `state.step(…)` and `state.checkpoint(…)`, and its end. An Exception ends it as failed; anything else that leaves the
     block (a cancelled task, Ctrl-C) only interrupts it. `correlation_id` is current inside.
 
+    A step whose result was recorded never runs again, whatever happens; one that is running when its process dies runs
+    once more (at least once), so let it be repeatable, or give the other side `state.fencing_token` or the operation id.
+
     `operation_id` is an idempotency key. Of an operation that was interrupted or has failed, the recorded steps return
     what they did and the others run. One that is completed yields `state.completed` and `state.result`: a `with` block
     cannot skip itself, so begin it with `if state.completed: return state.result`; a step that has no record then raises

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from ...errors import EnvironmentError as MissingEnvironmentError
 from ...errors import InvalidConfigError
@@ -54,7 +55,12 @@ def _sqlite(url: sa.URL, synchronous: str, busy_timeout: float) -> sa.Engine:
     def begin(connection: sa.Connection) -> None:
         # A transaction that begins by reading and then writes fails at once where another writes: no waiting helps it.
         reads = connection.get_execution_options().get("trax_reads")
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        statement = "BEGIN" if reads else "BEGIN IMMEDIATE"
+        driver: Any = connection.connection.dbapi_connection  # directly: it is a tenth of a step's cost
+        try:
+            driver.execute(statement)
+        except driver.Error as error:
+            raise OperationalError(statement, None, error) from error
 
     return engine
 

@@ -42,11 +42,12 @@ class HeldOperation:
     """The lease of one run and what is written under it. `claim` is set where the operation was taken over before."""
 
     def __init__(self, core: Core, asked: Asked, claim: Claim | None) -> None:
-        owner = new_owner() if claim is None else claim.hold.owner
+        hold = Hold(asked.operation_id, new_owner()) if claim is None else claim.hold
+        began = clock.current().monotonic() if claim is None else claim.began
         self.core = core
         self.asked = asked
         self.span: Span = INVALID_SPAN
-        self.lease = Lease(Hold(asked.operation_id, owner), core.settings.lease, clock.current().monotonic())
+        self.lease = Lease(hold, core.settings.lease, began)
         self._claim = claim
         self._unsaved = Save(self.lease.hold)
         self._saving = threading.Lock()
@@ -62,7 +63,6 @@ class HeldOperation:
     def begin(self, traceparent: str | None) -> Entered:
         """Take it, and write which span runs it. Raises StateStoreError or StateLostError."""
         asked, lease = self.asked, self.lease
-        lease.renewed(clock.current().monotonic())
         if self._claim is not None:
             changes = {} if traceparent is None else {"traceparent": traceparent}
             self.save(changes)
@@ -71,6 +71,7 @@ class HeldOperation:
             asked.operation_id, asked.operation_type, asked.correlation_id, asked.arguments,
             traceparent, lease.hold.owner, lease.seconds, self.core.settings.max_recoveries,
         )  # fmt: skip
+        lease.renewed(clock.current().monotonic())
         try:
             return self.core.transact(partial(rules.enter, start=start))
         except StateStoreError as error:
@@ -114,7 +115,7 @@ class HeldOperation:
             before = self._unsaved
             wanted = Save(
                 lease.hold, {**before.changes, **changes}, (*before.steps, *steps),
-                0.0 if finished else lease.seconds, finished, before.start,
+                0.0 if finished else lease.due(), finished, before.start,
             )  # fmt: skip
             if lease.lost is not None:
                 raise self.lost(lease.lost)

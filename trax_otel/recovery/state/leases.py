@@ -11,6 +11,7 @@ from ... import clock
 from .storage import Hold
 
 BEATS_PER_LEASE: Final = 3
+FRESH: Final = 0.8
 
 _logger = logging.getLogger(__name__)
 
@@ -34,6 +35,10 @@ class Lease:
     def remaining(self) -> float:
         """Seconds that it holds without renewal, by this machine's monotonic clock; not positive where it has lapsed."""
         return self._renewed_at + self.seconds - clock.current().monotonic()
+
+    def due(self) -> float | None:
+        """For how long to begin it anew together with other writing; None while it is fresh: an index less to write."""
+        return self.seconds if self.remaining() < FRESH * self.seconds else None
 
 
 class LeaseKeeper:

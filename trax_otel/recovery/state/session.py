@@ -12,7 +12,7 @@ from ... import semconv
 from ...errors import error_facts
 from ...metrics.operation import CANCELLED, FAILURE, REJECTED, SUCCESS, Operation
 from ...retry.plan import Call, Outcome, Plan
-from ...signals import SpanScope, attach_correlation, emit_event, start_span
+from ...signals import SpanScope, attach_correlation, emit_event, record_error, start_span, tracing
 from ...signals.correlation import detach
 from . import telemetry
 from .core import Claim, Core
@@ -124,7 +124,7 @@ class Session:
             outcome = yield Call(partial(self._perform, self.held.confirm))
         if outcome.error is not None:
             return outcome
-        scope = start_span(semconv.STATE_STEP_SPAN, attributes)
+        scope = start_span(semconv.STATE_STEP_SPAN, attributes) if tracing() else None
         outcome = yield Call(function)
         if outcome.error is None:
             outcome = yield Call(partial(self._perform, partial(self._record, key, outcome.value)))
@@ -151,13 +151,12 @@ class Session:
             )
         return None
 
-    def _end_step(self, scope: SpanScope, error: BaseException | None) -> None:
-        if error is None:
-            scope.end(SUCCESS)
-        elif isinstance(error, Exception):
-            scope.end(FAILURE, error, error_facts(error))
-        else:
-            scope.end(CANCELLED)
+    def _end_step(self, scope: SpanScope | None, error: BaseException | None) -> None:
+        facts = error_facts(error) if isinstance(error, Exception) else None
+        if scope is not None:
+            scope.end(SUCCESS if error is None else CANCELLED if facts is None else FAILURE, error, facts)
+        elif error is not None and facts is not None:
+            record_error(error, facts, escaped=True)
         telemetry.count_step(self.asked.operation_type, "run" if error is None else "failed")
 
     def checkpoint(self, data: dict[str, Any]) -> Plan:
