@@ -12,6 +12,7 @@ from trax_otel.recovery.state import (
     MemoryStorage,
     OperationBusyError,
     OperationCompletedError,
+    StateError,
     UnstorableValueError,
     operation_state_context,
 )
@@ -250,3 +251,13 @@ async def test_a_refused_checkpoint_changes_nothing(both, storage, make_manager)
         assert state.data == {"a": 1}
         await state.checkpoint(c=2)
     assert (await both.call(manager, "get_operation", "t1")).data == {"a": 1, "c": 2}
+
+
+async def test_an_id_of_another_type_is_refused(both, manager):
+    with pytest.raises(Interrupted):
+        async with both.operation(manager, "t1", None, "import"):
+            raise Interrupted
+    with pytest.raises(StateError, match="'t1' is of type 'import', not 'export'"):
+        async with both.operation(manager, "t1", None, "export"):
+            raise AssertionError
+    assert (await both.call(manager, "get_operation", "t1")).fencing_token == 1

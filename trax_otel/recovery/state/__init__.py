@@ -25,8 +25,7 @@ from .errors import (
 )
 from .manager import StateRecoveryManager, SyncStateRecovery
 from .memory import MemoryStorage
-from .records import OperationRecord
-from .recovering import Recovery
+from .records import OperationRecord, Recovery
 from .sql import SQLStorage
 from .storage import StateStorage, StateTransaction
 

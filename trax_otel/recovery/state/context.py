@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ...errors import InvalidConfigError
 from ...retry.drivers import run, run_async
-from .core import Core, OnStoreLoss
-from .held import Asked
-from .session import Session
+from .storage import OnStoreLoss
 from .values import encode
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from .core import Core
+    from .held import Asked
     from .manager import StateRecoveryManager
+    from .session import Session
 
 T = TypeVar("T")
 
@@ -155,6 +156,8 @@ class OperationStateContext:
         await run_async(self._session.leave(error))
 
     def _begin(self, perform: Callable[[Callable[[], Any]], Any]) -> Session:
+        from .session import Session
+
         if self._session is not None:
             raise RuntimeError("an operation_state_context is entered once: make another one")
         claim = self._core.claim_of(self._asked.operation_id)
@@ -191,9 +194,12 @@ def operation_state_context(
 
     Raises, when entered:
         OperationBusyError: somebody runs it now; `retry_after` is how long its lease holds.
+        StateError: the id is that of an operation of another type.
         OperationDeadError: it was recovered too often; `trax-otel state recover` queues it anew.
         StateStoreError: the store does not answer (on_store_loss="stop").
     """
+    from .held import Asked  # the machinery is loaded where it is used, not where its name is
+
     core = manager.sync.core
     for name, text in (("operation_id", operation_id), ("operation_type", operation_type)):
         _required(name, text)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import socket
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from ... import clock, lifecycle
 from . import telemetry
 from .errors import StateStoreError
 from .leases import Lease, LeaseKeeper
 from .rules import Entered, Save, save
-from .storage import Hold, StateStorage, StateTransaction
+from .storage import Hold, OnStoreLoss, StateStorage, StateTransaction
 from .workers import Workers
 
 T = TypeVar("T")
-OnStoreLoss = Literal["stop", "continue"]
 FIRST_PAUSE_SECONDS: Final = 0.02
 LONGEST_PAUSE_SECONDS: Final = 1.0
 PURGE_SECONDS: Final = 300.0
@@ -148,7 +146,7 @@ class Core:
 
 def new_owner() -> str:
     """A name for one run, that tells people where it is."""
-    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(6).hex()}"
+    return f"{os.uname().nodename}:{os.getpid()}:{os.urandom(6).hex()}"
 
 
 # --- Fork ----------------------------------------------------------------------------------------------------------------

@@ -13,12 +13,12 @@ from ... import clock, semconv
 from ...signals import emit_event
 from ...signals.stacktrace import describe
 from . import rules
-from .core import Claim, Core, OnStoreLoss, new_owner
+from .core import Claim, Core, new_owner
 from .errors import StateLostError, StateStoreError
 from .leases import Lease
 from .records import COMPLETED, DEAD, FAILED, StoredStep
 from .rules import Entered, Save, Start
-from .storage import Hold
+from .storage import Hold, OnStoreLoss
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ...errors import InvalidConfigError
 from ...retry.drivers import run, run_async
-from . import rules, telemetry
 from .context import AsyncOperationState, OperationState, checked_loss, perform_here
-from .core import Core, OnStoreLoss, Settings
 from .errors import OperationNotFoundError, StateError
-from .records import DEAD, FAILED, OperationRecord, public
-from .recovering import Recoverer, Recovery
-from .storage import StateStorage, Wanted
+from .records import DEAD, FAILED, OperationRecord, Recovery, public
+from .storage import OnStoreLoss, StateStorage, Wanted
 from .values import MAX_BYTES
+
+if TYPE_CHECKING:
+    from .core import Core
 
 F = TypeVar("F", bound=Callable[..., Any])
 DAY = 86_400.0
@@ -25,6 +25,8 @@ class SyncStateRecovery:
     """`StateRecoveryManager` for code without an event loop; each call blocks until the store has answered."""
 
     def __init__(self, core: Core) -> None:
+        from .recovering import Recoverer
+
         self.core = core
         self._recoverer = Recoverer(core, perform_here, OperationState, awaits=False)
 
@@ -78,6 +80,8 @@ class SyncStateRecovery:
             OperationNotFoundError: the store has none of this id.
             StateError: it is neither dead nor failed.
         """
+        from . import rules
+
         before = self.core.transact(lambda transaction: rules.queue_anew(transaction, operation_id))
         if before is None:
             raise OperationNotFoundError(f"the store has no operation {operation_id!r}")
@@ -120,6 +124,9 @@ class StateRecoveryManager:
         max_bytes: int = MAX_BYTES,
         on_store_loss: OnStoreLoss = "stop",
     ) -> None:
+        from .core import Core, Settings  # the machinery is loaded where it is used, not where its name is
+        from .recovering import Recoverer
+
         for name in ("transact", "close", "forget"):
             if not callable(getattr(storage, name, None)):
                 raise InvalidConfigError(f"storage={storage!r}: MemoryStorage() or SQLStorage(url) is needed")
@@ -156,7 +163,7 @@ class StateRecoveryManager:
         if not callable(function):
             raise InvalidConfigError(f"function={function!r}: a callable is needed")
         self._core.functions[operation_type] = function
-        telemetry.declare(operation_type)
+        self._core.declare(operation_type)
         return function
 
     def recovers(self, operation_type: str) -> bool:

@@ -79,6 +79,16 @@ class OperationRecord(NamedTuple):
     steps: Mapping[str, Any] = {}
 
 
+class Recovery(NamedTuple):
+    """What became of one operation in `recover_all`: `recovered`; `failed` (its recovery function raised `error`; it is
+    tried again after a lease's time); `dead` (it was recovered too often)."""
+
+    operation_id: str
+    operation_type: str
+    outcome: Literal["recovered", "failed", "dead"]
+    error: Exception | None = None
+
+
 def public(stored: StoredOperation, steps: Iterable[StoredStep] = ()) -> OperationRecord:
     """The record that users see."""
     interrupted = stored.status == RUNNING and stored.lapsed

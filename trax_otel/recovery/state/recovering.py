@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
 from ... import clock
 from ...errors import InvalidConfigError
@@ -17,7 +16,7 @@ from . import rules, telemetry
 from .context import StateView
 from .core import Claim, Core, new_owner
 from .held import Asked
-from .records import DEAD, OperationRecord, StoredOperation, public
+from .records import DEAD, OperationRecord, Recovery, StoredOperation, public
 from .rules import Entered, Start
 from .session import Perform, Session
 from .storage import StateTransaction, Wanted
@@ -25,16 +24,6 @@ from .storage import StateTransaction, Wanted
 BATCH: Final = 32
 
 _logger = logging.getLogger(__name__)
-
-
-class Recovery(NamedTuple):
-    """What became of one operation in `recover_all`: `recovered`; `failed` (its recovery function raised `error`; it is
-    tried again after a lease's time); `dead` (it was recovered too often)."""
-
-    operation_id: str
-    operation_type: str
-    outcome: Literal["recovered", "failed", "dead"]
-    error: Exception | None = None
 
 
 class Recoverer:
@@ -70,6 +59,8 @@ class Recoverer:
 
     def all(self) -> Plan:
         """Recover every interrupted operation that has a function; the outcome's value is a list of `Recovery`."""
+        import random
+
         types = tuple(self.core.functions)
         tried: set[str] = set()
         done: list[Recovery] = []

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from .records import COMPLETED, DEAD, FAILED, RUNNING, StoredOperation, StoredStep
 from .storage import Hold, StateTransaction
 
-Way = Literal["started", "resumed", "completed", "busy", "dead"]
+Way = Literal["started", "resumed", "completed", "busy", "dead", "mistaken"]
 
 
 class Start(NamedTuple):
@@ -51,6 +51,8 @@ def enter(transaction: StateTransaction, start: Start) -> Entered:
     operation = transaction.load(start.operation_id, lock="wait")
     if operation is None:  # deleted in between
         return enter(transaction, start)
+    if operation.operation_type != start.operation_type:  # two kinds of work under one id: neither may replay the other
+        return Entered("mistaken", operation, [], operation.fencing_token, operation.recoveries)
     return _take(transaction, operation, start)
 
 

@@ -85,6 +85,8 @@ class Session:
                 f"{name} is being run by {operation.owner}; its lease holds for {seconds:.1f} s more",
                 retryable=True, retry_after=seconds,
             )  # fmt: skip
+        if entered.way == "mistaken":
+            return StateError(f"{name} is of type {operation.operation_type!r}, not {self.asked.operation_type!r}")
         if entered.way == "dead":
             if operation.status != DEAD:
                 telemetry.count_operation(operation.operation_type, "dead_lettered")

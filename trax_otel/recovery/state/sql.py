@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from opentelemetry import context as otel_context
@@ -16,6 +15,8 @@ from .errors import StateStoreError
 from .storage import StateTransaction
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import sqlalchemy as sa
 
 T = TypeVar("T")
@@ -34,8 +35,8 @@ def default_url() -> str:
     chosen = os.environ.get(URL_VARIABLE)
     if chosen:
         return chosen
-    folder = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
-    return f"sqlite:///{folder / 'trax-otel' / 'state.db'}"
+    folder = os.path.expanduser(os.environ.get("XDG_STATE_HOME") or "~/.local/state")  # noqa: PTH111  (imports no pathlib)
+    return f"sqlite:///{folder}/trax-otel/state.db"
 
 
 class SQLStorage:
@@ -43,7 +44,10 @@ class SQLStorage:
 
     `synchronous` is SQLite's: FULL (each commit survives a power cut) or NORMAL (it survives the process and its SIGKILL,
     and may be rolled back by a power cut; the file stays sound either way). `busy_timeout` is how long a writer waits for
-    another, in seconds. PostgreSQL's durability is the server's `synchronous_commit`. `pool_size` bounds its connections.
+    another, in seconds. Leases go by the machine's clock, which is one for all its processes.
+
+    PostgreSQL's leases go by the server's clock, its durability is the server's `synchronous_commit`, and `pool_size`
+    bounds the connections.
 
     Raises:
         InvalidConfigError: the URL is none, or of another database.
@@ -80,11 +84,13 @@ class SQLStorage:
     @property
     def file(self) -> Path | None:
         """SQLite's file; None for PostgreSQL."""
+        from pathlib import Path
+
         return Path(self._url.database or "") if self._url.get_backend_name() == "sqlite" else None
 
     @property
     def workers(self) -> int:
-        return 1 if self.file is not None else self._pool_size
+        return 1 if self._url.get_backend_name() == "sqlite" else self._pool_size
 
     def transact(self, work: Callable[[StateTransaction], T], *, write: bool = True) -> T:
         from sqlalchemy.exc import DBAPIError, SQLAlchemyError

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from .records import StoredOperation, StoredStep
 
 T = TypeVar("T")
+OnStoreLoss = Literal["stop", "continue"]
 
 
 class Hold(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any, Final
 
@@ -19,6 +18,8 @@ def encode(value: Any, place: str, max_bytes: int = MAX_BYTES) -> str:
         UnstorableValueError: it holds what JSON cannot say (another type, a key that is no text, NaN, a cycle, half of
             a surrogate pair), or its text exceeds `max_bytes`; the message names the place, like `result.pages[3].at`.
     """
+    import json
+
     try:
         if type(value) not in _PLAIN:
             _check(value, place, ())
@@ -37,6 +38,8 @@ def encode(value: Any, place: str, max_bytes: int = MAX_BYTES) -> str:
 
 def decode(text: str | None) -> Any:
     """The value of a JSON text; None for None."""
+    import json
+
     return None if text is None else json.loads(text)
 
 
