@@ -61,4 +61,4 @@ _PUBLIC = (
     OperationNotFoundError, UnstorableValueError, StateSchemaError,
 )  # fmt: skip
 for _error in _PUBLIC:
-    _error.__module__ = "trax_otel.recovery"  # the public path outlives the files' layout
+    _error.__module__ = "trax_otel.recovery.state"  # the public path outlives the files' layout

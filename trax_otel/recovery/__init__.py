@@ -1,0 +1,1 @@
+"""Recovery: what was interrupted is resumed, what failed is answered otherwise."""
