@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +70,41 @@ def test_what_is_recorded_never_runs_again_and_nothing_is_lost(url, tmp_path):
         resumed += links_to_the_interrupted_span(name, lines)
     assert resumed > KILLS / 4, "hardly anything was interrupted"
     assert inside > KILLS / 10, "hardly anything was killed inside a step"
+
+
+STOPPED = """
+import sys, time
+from trax_otel.recovery.state import SQLStorage, StateLostError, StateRecoveryManager, operation_state_context
+manager = StateRecoveryManager(SQLStorage(sys.argv[1]), lease_seconds=0.3)
+def slow():
+    print("inside", flush=True)
+    time.sleep(0.2)
+try:
+    with operation_state_context(manager, "stopped", None, "t") as state:
+        state.step("slow", slow)
+except StateLostError as error:
+    print(error)
+"""
+
+
+@pytest.mark.servers
+def test_a_stopped_process_is_replaced_and_its_late_write_refused(url):
+    storage = SQLStorage(url)
+    manager = StateRecoveryManager(storage, lease_seconds=30)
+    with subprocess.Popen([sys.executable, "-c", STOPPED, url], stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "inside\n"
+        assert manager.sync.list_interrupted_operations() == []
+        worker.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + 20
+        while not manager.sync.list_interrupted_operations() and time.monotonic() < end:
+            time.sleep(0.02)
+        assert manager.sync.recover_operation("stopped").fencing_token == 2
+        worker.send_signal(signal.SIGCONT)
+        said = worker.communicate(timeout=20)[0]
+    assert "operation 'stopped' stops: " in said
+    assert manager.sync.get_operation("stopped").steps == {}
+    storage.close()
 
 
 def has_what_it_had_recorded(name: str, lines: list[Line], steps: dict[str, object]) -> None:
