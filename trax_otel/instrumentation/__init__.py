@@ -3,6 +3,7 @@
 #   autostart/    the folder that `trax-otel run` puts on PYTHONPATH; it holds only sitecustomize.py
 #   start         what that file calls, once the interpreter can import this package
 #   distro, configurator   OpenTelemetry's own two doors, for `opentelemetry-instrument` and for start
+#   lazy, targets, imports   each instrumentor is loaded when its library is imported
 #   hooks         uncaught exceptions become errors
 #   propagation   threads and executors carry the context
 #   correlation   the inbound correlation id

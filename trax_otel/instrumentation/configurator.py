@@ -6,12 +6,11 @@ import logging
 import os
 from typing import Any, Final
 
-from wrapt import register_post_import_hook
-
 from .. import config, lifecycle
 from .correlation import install_correlation
 from .hint import say_hint
 from .hooks import install_hooks
+from .imports import when_imported
 from .propagation import carry_context
 from .start import disabled
 
@@ -47,4 +46,4 @@ def _set_level() -> None:
 
 def _watch_multiprocessing() -> None:
     """Children of multiprocessing leave by `os._exit`: they must flush before, whenever that module is imported."""
-    register_post_import_hook(lambda _: lifecycle.hook_multiprocessing(), "multiprocessing.util")
+    when_imported("multiprocessing.util", lifecycle.hook_multiprocessing)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import sys
 import threading
+from functools import partial
 from typing import Any, Final, Literal
-
-from wrapt import register_post_import_hook
 
 from .. import lifecycle, semconv
 from ..errors import error_facts
 from ..lifecycle import Participant
 from ..signals.events import count_error, emit_record, exception_attributes
 from ..signals.stacktrace import describe
+from .imports import when_imported
 
 Source = Literal["main", "thread", "asyncio", "unraisable"]
 _MARK: Final = "__trax_hooked__"
@@ -30,8 +30,8 @@ def install_hooks() -> None:
     if not hasattr(sys.unraisablehook, _MARK):
         sys.unraisablehook = _marked(_unraisable_hook(sys.unraisablehook))
     lifecycle.register(Participant("uncaught", lifecycle.ORDER_PRODUCERS, shutdown=lambda _: _report_behind_our_back()))
-    register_post_import_hook(_hook_loops, "asyncio.base_events")
-    register_post_import_hook(_hook_loops, "uvloop")
+    for module in ("asyncio.base_events", "uvloop"):
+        when_imported(module, partial(_hook_loops, module))
 
 
 def report_uncaught(error: BaseException | None, source: Source, thread: str = "") -> None:
@@ -91,8 +91,9 @@ def _unraisable_hook(before: Any) -> Any:
     return unraisablehook
 
 
-def _hook_loops(module: Any) -> None:
+def _hook_loops(name: str) -> None:
     """asyncio's loop logs what a task left behind, which makes a log record; a handler of the application's may not."""
+    module = sys.modules[name]
     loop_type = getattr(module, "BaseEventLoop", None) or getattr(module, "Loop", None)
     before = getattr(loop_type, "call_exception_handler", None)
     if loop_type is None or before is None or hasattr(before, _MARK):

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import concurrent.futures.thread
 import functools
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import propagate
-from wrapt import register_post_import_hook
 
 from ..signals import attach_correlation, current_correlation, detach
+from .imports import when_imported
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -35,7 +36,7 @@ def carry_context() -> None:
     _wrap(threading.Thread, "_bootstrap_inner", _in_context)
     _wrap(concurrent.futures.thread._WorkItem, "__init__", _item)
     _wrap(concurrent.futures.thread._WorkItem, "run", _in_context)
-    register_post_import_hook(_wrap_process_pool, "concurrent.futures.process")
+    when_imported("concurrent.futures.process", _wrap_process_pool)
 
 
 def _wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
@@ -78,8 +79,8 @@ def _in_context(original: Any, begun: Any, /, *args: Any, **kwargs: Any) -> Any:
 # --- Other processes -------------------------------------------------------------------------------------------------
 
 
-def _wrap_process_pool(module: Any) -> None:
-    _wrap(module.ProcessPoolExecutor, "submit", _submit_to_process)
+def _wrap_process_pool() -> None:
+    _wrap(sys.modules["concurrent.futures.process"].ProcessPoolExecutor, "submit", _submit_to_process)
 
 
 def _submit_to_process(original: Any, executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
