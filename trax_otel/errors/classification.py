@@ -29,16 +29,16 @@ from .hierarchy import (
     TimeoutError,
 )
 from .libraries import PASS_THROUGH, RULES
-from .verdict import Rule, Verdict
+from .verdict import Always, Rule, Verdict
 
 Classifier = Callable[[BaseException], "TraxError | type[TraxError] | None"]
 """A user's own: an error or a class of the hierarchy, or None where it cannot tell."""
 
 _classifiers: list[tuple[type[BaseException], Classifier]] = []
 _rules: dict[type, tuple[Rule, ...]] = {}
+_fixed: dict[type, Verdict] = {}
 
 UNKNOWN: Final = Verdict(TraxError, False)
-DEFECT: Final = Verdict(ProcessingError, False)
 
 _NETWORK_ERRNOS: Final = {
     getattr(errno, name)
@@ -109,6 +109,9 @@ def _retryable(verdict: Verdict) -> bool:
 
 def judge(error: BaseException) -> Verdict:
     """The verdict on an exception that is not one of ours. Never raises."""
+    fixed = _fixed.get(type(error))
+    if fixed is not None and not _classifiers:
+        return fixed
     try:
         return _judge(error)
     except Exception:  # a foreign exception whose attributes raise
@@ -117,20 +120,21 @@ def judge(error: BaseException) -> Verdict:
 
 def _judge(error: BaseException) -> Verdict:
     kind = type(error)
-    if not isinstance(error, Exception) or is_control_flow(kind):
-        return _group(error) if _members(error) else UNKNOWN
-    if isinstance(error, TraxError):
-        return Verdict(kind, error.retryable, error.retry_after)  # type: ignore[arg-type]
-    custom = _custom(error)
-    if isinstance(custom, TraxError):
-        return Verdict(type(custom), custom.retryable, custom.retry_after)
-    if isinstance(custom, type):
-        return Verdict(custom)
-    if _members(error):
-        return _group(error)
     rules = _rules.get(kind)
     if rules is None:
-        rules = _rules[kind] = _rules_of(kind)
+        if not isinstance(error, Exception) or is_control_flow(kind):
+            return _group(error) if _members(error) else UNKNOWN
+        if isinstance(error, TraxError):
+            return Verdict(kind, error.retryable, error.retry_after)  # type: ignore[arg-type]
+        rules = _rules[kind] = (_group,) if _members(error) else _rules_of(kind)
+        if rules and isinstance(rules[0], Always):
+            _fixed[kind] = rules[0].verdict
+    if _classifiers:
+        custom = _custom(error)
+        if isinstance(custom, TraxError):
+            return Verdict(type(custom), custom.retryable, custom.retry_after)
+        if custom is not None:
+            return Verdict(custom)
     for rule in rules:
         found = rule(error)
         if found is not None:
@@ -225,28 +229,28 @@ def _named(*names: str) -> tuple[type, ...]:
 
 
 _BUILTINS: Final[tuple[tuple[tuple[type, ...], Rule], ...]] = (
-    (_named("ssl.SSLCertVerificationError"), lambda _: Verdict(ConnectionError, False)),
+    (_named("ssl.SSLCertVerificationError"), Always(ConnectionError, False)),
     (_named("ssl.SSLError"), _tls),
     (_named("socket.gaierror", "socket.herror"), _name_resolution),
     (_named("zipfile.BadZipFile", "tarfile.ReadError", "zlib.error", "lzma.LZMAError", "gzip.BadGzipFile"),
-     lambda _: Verdict(CorruptedFileError, False)),
-    (_named("subprocess.TimeoutExpired", "queue.Empty", "queue.Full"), lambda _: Verdict(TimeoutError, True)),
-    (_named("subprocess.CalledProcessError"), lambda _: DEFECT),
+     Always(CorruptedFileError, False)),
+    (_named("subprocess.TimeoutExpired", "queue.Empty", "queue.Full"), Always(TimeoutError, True)),
+    (_named("subprocess.CalledProcessError"), Always(ProcessingError, False)),
     (_named("binascii.Error", "configparser.Error", "tomllib.TOMLDecodeError", "xml.etree.ElementTree.ParseError",
             "json.decoder.JSONDecodeError", "csv.Error", "_csv.Error", "struct.error", "pickle.PickleError"),
-     lambda _: Verdict(FormatError, False)),
-    ((builtins.ConnectionError,), lambda _: Verdict(ConnectionError, True)),
+     Always(FormatError, False)),
+    ((builtins.ConnectionError,), Always(ConnectionError, True)),
     (_named("asyncio.exceptions.TimeoutError", "concurrent.futures._base.TimeoutError", "multiprocessing.TimeoutError"),
-     lambda _: Verdict(TimeoutError, True)),
-    ((builtins.TimeoutError,), lambda _: Verdict(TimeoutError, True)),
-    ((builtins.FileNotFoundError,), lambda _: Verdict(FileNotFoundError, False)),
-    ((builtins.PermissionError,), lambda _: Verdict(PermissionError, False)),
+     Always(TimeoutError, True)),
+    ((builtins.TimeoutError,), Always(TimeoutError, True)),
+    ((builtins.FileNotFoundError,), Always(FileNotFoundError, False)),
+    ((builtins.PermissionError,), Always(PermissionError, False)),
     ((OSError,), _os_error),
-    (_named("asyncio.exceptions.IncompleteReadError"), lambda _: Verdict(ConnectionError, True)),
-    ((EOFError,), lambda _: Verdict(CorruptedFileError, False)),
-    ((UnicodeError,), lambda _: Verdict(FormatError, False)),
-    ((ImportError,), lambda _: Verdict(EnvironmentError, False)),
-    ((ValueError, TypeError), lambda _: Verdict(InvalidInputError, False)),
+    (_named("asyncio.exceptions.IncompleteReadError"), Always(ConnectionError, True)),
+    ((EOFError,), Always(CorruptedFileError, False)),
+    ((UnicodeError,), Always(FormatError, False)),
+    ((ImportError,), Always(EnvironmentError, False)),
+    ((ValueError, TypeError), Always(InvalidInputError, False)),
     ((SyntaxError, LookupError, ArithmeticError, AttributeError, NameError, AssertionError, RuntimeError, BufferError,
-      ReferenceError, SystemError), lambda _: DEFECT),
+      ReferenceError, SystemError), Always(ProcessingError, False)),
 )  # fmt: skip

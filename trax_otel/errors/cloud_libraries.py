@@ -15,7 +15,7 @@ from .hierarchy import (
     ServiceUnavailableError,
     TimeoutError,
 )
-from .verdict import MISSING_CREDENTIALS, Rule, Verdict, always, grpc_status, header, http, retry_after
+from .verdict import MISSING_CREDENTIALS, Always, Rule, Verdict, grpc_status, header, http, retry_after
 
 _AWS_THROTTLING: Final = frozenset({
     "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
@@ -78,18 +78,18 @@ def google_failed(error: Any) -> Verdict:
 
 BOTOCORE: Final[dict[str, Rule]] = {
     "ClientError": _aws,
-    "ConnectTimeoutError": always(TimeoutError, True),
-    "ReadTimeoutError": always(TimeoutError, True),
-    "SSLError": always(ConnectionError, False),
-    "HTTPClientError": always(ConnectionError, True),
-    "ConnectionError": always(ConnectionError, True),
+    "ConnectTimeoutError": Always(TimeoutError, True),
+    "ReadTimeoutError": Always(TimeoutError, True),
+    "SSLError": Always(ConnectionError, False),
+    "HTTPClientError": Always(ConnectionError, True),
+    "ConnectionError": Always(ConnectionError, True),
     "NoCredentialsError": lambda _: MISSING_CREDENTIALS,
     "PartialCredentialsError": lambda _: MISSING_CREDENTIALS,
     "CredentialRetrievalError": lambda _: MISSING_CREDENTIALS,
     "TokenRetrievalError": lambda _: MISSING_CREDENTIALS,
-    "NoRegionError": always(MissingConfigError),
-    "ProfileNotFound": always(MissingConfigError),
-    "ParamValidationError": always(InvalidInputError),
-    "ValidationError": always(InvalidInputError),
-    "BotoCoreError": always(APIError, False),
+    "NoRegionError": Always(MissingConfigError),
+    "ProfileNotFound": Always(MissingConfigError),
+    "ParamValidationError": Always(InvalidInputError),
+    "ValidationError": Always(InvalidInputError),
+    "BotoCoreError": Always(APIError, False),
 }

@@ -19,7 +19,7 @@ PROCESSING: Final = "processing"
 CONFIGURATION: Final = "configuration"
 CATEGORIES: Final = (NETWORK, API, FILESYSTEM, VALIDATION, PROCESSING, CONFIGURATION)
 
-_FORM: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}-[0-9]{3,5}")
+_FORM: Final = r"[A-Z][A-Z0-9]{1,15}-[0-9]{3,5}"
 
 
 class ErrorCode(NamedTuple):
@@ -48,7 +48,7 @@ def register_error_code(
     severity: Severity = "error",
 ) -> ErrorCode:
     """Add a code of one's own (`ACME-001`); raises ValueError for a bad form, a text left empty or a code that exists."""
-    if not _FORM.fullmatch(code):
+    if not re.fullmatch(_FORM, code):
         raise ValueError(f"{code!r} is no error code: capitals, a hyphen and three to five digits, such as ACME-001")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", category):
         raise ValueError(f"{code}: the category {category!r} must be lower case letters, digits and underscores")

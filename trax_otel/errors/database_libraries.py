@@ -14,7 +14,7 @@ from .hierarchy import (
     TimeoutError,
     ValidationError,
 )
-from .verdict import Rule, Verdict, always, sql_state, sqlite_message
+from .verdict import Always, Rule, Verdict, sql_state, sqlite_message
 
 
 def _psycopg(error: Any) -> Verdict | None:
@@ -55,11 +55,11 @@ def sqlalchemy_failed(fallback: Verdict) -> Rule:
 
 
 PSYCOPG: Final[dict[str, Rule]] = {
-    "PoolTimeout": always(TimeoutError, True),
+    "PoolTimeout": Always(TimeoutError, True),
     "IntegrityError": lambda error: _psycopg(error) or Verdict(ValidationError, False),
     "DataError": lambda error: _psycopg(error) or Verdict(InvalidInputError, False),
     "ProgrammingError": lambda error: _psycopg(error) or Verdict(ConfigurationError, False),
     "OperationalError": _psycopg_operational,
-    "InterfaceError": always(ConnectionError, True),
+    "InterfaceError": Always(ConnectionError, True),
     "Error": lambda error: _psycopg(error) or Verdict(ProcessingError, False),
 }

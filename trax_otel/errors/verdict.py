@@ -40,10 +40,16 @@ _IDEMPOTENCY_HEADERS: Final = ("idempotency-key", "x-idempotency-key")
 MAX_RETRY_AFTER: Final = 10 * 365 * 86_400.0
 
 
-def always(kind: type[TraxError], retryable: bool | None = None) -> Rule:
+class Always:
     """A rule that says the same of every exception of its type."""
-    verdict = Verdict(kind, retryable)
-    return lambda _: verdict
+
+    __slots__ = ("verdict",)
+
+    def __init__(self, kind: type[TraxError], retryable: bool | None = None) -> None:
+        self.verdict = Verdict(kind, retryable)
+
+    def __call__(self, _: BaseException) -> Verdict:
+        return self.verdict
 
 
 def repeatable(method: str | None, headers: Mapping[str, Any] | None = None) -> bool:

@@ -105,7 +105,7 @@ class RetryConfig:
         )
 
 
-def configured(given: RetryConfig | None, options: dict[str, Any]) -> RetryConfig:
+def configured(given: object, options: dict[str, Any]) -> RetryConfig:
     """A configuration from a config, from keywords, or from a config with keywords that change it.
 
     Raises:
@@ -148,8 +148,9 @@ def _problems(given: RetryConfig) -> list[str]:
         value = getattr(given, name)
         if value is not None and not (isinstance(value, (int, float)) and 0 < value < float("inf")):
             found.append(f"{name}={value!r} is not a number of seconds above 0, or None")
-    if given.budget is not None and not isinstance(given.budget, (RetryBudget, str)):
-        found.append(f"budget={given.budget!r} is not a RetryBudget or the name of one")
+    budget: Any = given.budget
+    if budget is not None and not isinstance(budget, (RetryBudget, str)):
+        found.append(f"budget={budget!r} is not a RetryBudget or the name of one")
     if given.stop is not None and not callable(getattr(given.stop, "is_set", None)):
         found.append(f"stop={given.stop!r} is not an event: it has no is_set()")
     if given.retry_on is not None:

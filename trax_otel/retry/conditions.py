@@ -7,21 +7,25 @@ library's way to steer, MemoryError and RecursionError.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Union
+from typing import Final
 
 from ..errors import TraxError, error_code
 from ..errors.classification import is_control_flow, judge
 from ..errors.verdict import Verdict
 
-Condition = Union[type[BaseException], tuple[type[BaseException], ...], Callable[[Exception], bool]]
+Condition = type[BaseException] | tuple[type[BaseException], ...] | Callable[[Exception], bool]
 Test = Callable[[BaseException], bool]
 
 
-@lru_cache(maxsize=1024)
+_never: Final[dict[type, bool]] = {}
+
+
 def never_retried(kind: type) -> bool:
     """Whether errors of this class are never retried."""
-    return not issubclass(kind, Exception) or is_control_flow(kind)
+    found = _never.get(kind)
+    if found is None:
+        found = _never[kind] = not issubclass(kind, Exception) or is_control_flow(kind)
+    return found
 
 
 def matches(error: BaseException, classes: type[BaseException] | tuple[type[BaseException], ...]) -> bool:

@@ -75,7 +75,7 @@ def attach_history(error: BaseException, name: str, failures: list[Failure], rea
         if _NOTES:
             opening = f"{_NOTE}{name}: "
             notes = [note for note in getattr(error, "__notes__", ()) if not note.startswith(opening)]
-            error.__notes__ = [*notes, opening + _story(history, reason, detail)]
+            error.__notes__ = [*notes, opening + _story(history, reason, detail)]  # type: ignore[attr-defined]
     except Exception:  # an error whose class refuses attributes
         return
 

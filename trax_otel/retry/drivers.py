@@ -7,7 +7,6 @@ keeps its frames alive.
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock
@@ -79,9 +78,9 @@ def perform_call(effect: Call) -> Outcome:
     """Call the function here and now."""
     try:
         value = effect.function()
-    except BaseException as error:  # whatever it is, the plan decides
-        return Outcome(None, without_frame(error))
-    if inspect.isawaitable(value):
+    except BaseException as error:  # whatever it is, the plan decides; its traceback begins in the user's function
+        return Outcome(None, error.with_traceback(error.__traceback__.tb_next))  # type: ignore[union-attr]
+    if hasattr(value, "__await__"):
         return Outcome(None, _not_awaited(effect.function, value))
     return Outcome(value)
 
@@ -89,7 +88,7 @@ def perform_call(effect: Call) -> Outcome:
 async def _await_call(effect: Call) -> Outcome:
     try:
         value = effect.function()
-        if inspect.isawaitable(value):
+        if hasattr(value, "__await__"):
             value = await (value if effect.timeout is None else limited(value, effect.timeout))
     except BaseException as error:
         return Outcome(None, without_frame(error))

@@ -7,10 +7,12 @@ Retry, fallbacks and recovery are such plans; they nest by `yield from`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, NamedTuple, Union
+from dataclasses import dataclass
+from typing import Any
 
 
-class Call(NamedTuple):
+@dataclass(slots=True)
+class Call:
     """Call `function`; where what it returns is awaitable, an async driver awaits it. `timeout` is in seconds and holds in
     async drivers only: nothing can interrupt a synchronous function."""
 
@@ -18,7 +20,8 @@ class Call(NamedTuple):
     timeout: float | None = None
 
 
-class Sleep(NamedTuple):
+@dataclass(slots=True)
+class Sleep:
     """Wait `seconds`, or until `stop` says so (polled) or the process is told to stop. The outcome's value is True where
     the whole time has passed."""
 
@@ -26,13 +29,14 @@ class Sleep(NamedTuple):
     stop: Callable[[], bool] | None = None
 
 
-class Outcome(NamedTuple):
+@dataclass(slots=True)
+class Outcome:
     """What an effect came to: an error, or else a value."""
 
     value: Any = None
     error: BaseException | None = None
 
 
-Effect = Union[Call, Sleep]
+Effect = Call | Sleep
 Plan = Generator[Effect, Outcome, Outcome]
 """Yields effects, is sent outcomes, returns the outcome of the whole."""

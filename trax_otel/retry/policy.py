@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -14,17 +14,16 @@ from ..metrics.operation import Operation
 from ..signals import observed
 from .after import wait_asked_by_error, wait_asked_by_result
 from .breaker.errors import CircuitOpenError
-from .budget import bounds, within
+from .budget import UNBOUNDED, bounds, within
 from .conditions import never_retried, retryable_by, test_of
 from .details import Failure, RetryDetails, StopReason, attach_history
-from .plan import Call, Outcome, Plan, Sleep
+from .plan import Call, Effect, Outcome, Plan, Sleep
 from .telemetry import End, Trace, tally
-from .waits import Waits
+from .waits import Waits, never_waits
 
 if TYPE_CHECKING:
     from contextvars import Token
 
-    from ..signals import ErrorFacts
     from .base import Callback, RetryConfig, RetryLimits
     from .budget import Bounds
 
@@ -48,7 +47,7 @@ def disabled() -> Iterator[None]:
 class Policy:
     """A configuration made ready for one operation. It keeps nothing of a call: threads, tasks and recursion may share it."""
 
-    __slots__ = ("_limits", "config", "name", "plain", "tally", "test")
+    __slots__ = ("_limits", "config", "name", "never_waits", "plain", "tally", "test")
 
     def __init__(self, config: RetryConfig, name: str) -> None:
         self.config = config
@@ -57,11 +56,13 @@ class Policy:
         self.tally = tally(self.name)
         self.test = None if config.retry_on is None else test_of(config.retry_on)
         self._limits: RetryLimits | None = None
+        self.never_waits = False
 
     def limits(self) -> RetryLimits:
         """The numbers, resolved when they are first needed: settings may come after decoration."""
         if self._limits is None:
             self._limits = self.config.limits()
+            self.never_waits = never_waits(self.config.wait, self._limits)
         return self._limits
 
     def operation(self) -> Operation | None:
@@ -82,11 +83,19 @@ class Decision(NamedTuple):
     detail: str = ""
 
 
+AT_ONCE: Final = Decision(0.0)
+NONE_LEFT: Final = Decision(0.0, reason="attempts")
+NOT_RETRYABLE: Final = Decision(0.0, reason="not_retryable")
+STOPPED: Final = Decision(0.0, reason="stopped")
+REJECTED: Final = Decision(0.0, reason="rejected")
+CANCELLED: Final = Decision(0.0, reason="cancelled")
+
+
 class Run:
     """One retried call."""
 
     __slots__ = (
-        "_bounds", "_delays", "_failures", "_finished", "_limits", "_policy", "_started", "_token", "_trace", "_waits",
+        "_bounds", "_failures", "_finished", "_limits", "_policy", "_started", "_token", "_trace", "_waits",
         "number",
     )  # fmt: skip
 
@@ -96,7 +105,6 @@ class Run:
         self._trace = None if operation is None else Trace(operation, policy.tally.labels)
         self._waits: Waits | None = None
         self._failures: list[Failure] = []
-        self._delays: tuple[float, ...] = ()
         self._finished = False
         self._token: Token[Bounds] | None = None
         self._bounds = bounds.get()
@@ -107,26 +115,36 @@ class Run:
 
     def plan(self, function: Callable[[], Any], first: Outcome | None = None) -> Plan:
         """Attempts and waits, until it ends; closing it early counts as cancelled."""
-        config = self._policy.config
+        config, trace = self._policy.config, self._trace
+        announced = trace is not None or config.before_attempt is not None
+        told = trace is not None or config.before_sleep is not None
+        refuses, stop = config.retry_on_result, config.stop
         effect = Call(function, config.attempt_timeout)
+        error: BaseException | None = None
         outcome = first
-        self._bind(config)
+        if config.deadline is not None or config.budget is not None:
+            self._bind(config)
         try:
             while True:
                 if outcome is None:
-                    self._attempt_begins()
+                    if announced:
+                        self._attempt_begins()
                     outcome = yield effect
-                delay = self._after(outcome)
-                if delay is None:
+                error = outcome.error
+                if error is None and (refuses is None or not self._asks(refuses, outcome.value)):
+                    self._succeeded(outcome.value)
                     return outcome
-                if delay > 0 or config.stop is not None:
-                    slept = yield Sleep(delay, None if config.stop is None else config.stop.is_set)
-                    if slept.error is not None:
-                        self._cancelled(slept.error)
-                        return slept
-                    if not slept.value:
-                        self._gave_up(outcome, Decision(0, reason="stopped"), None)
-                        return outcome
+                decision = self._decide(error, outcome.value)
+                if decision.reason is not None:
+                    self._gave_up(outcome, decision)
+                    return outcome
+                self._failures.append((error, outcome.value, decision.delay))
+                if told:
+                    self._sleep_begins(error, outcome.value, decision)
+                if decision.delay > 0 or stop is not None:
+                    ended = yield from self._wait(decision.delay, outcome)
+                    if ended is not None:
+                        return ended
                 outcome = None
                 self.number += 1
         finally:
@@ -134,14 +152,25 @@ class Run:
                 self._cancelled(None)
             if self._token is not None:
                 _reset(self._token)
-            del outcome  # an error's traceback leads here: no cycle may keep it alive
+            del outcome, error  # an error's traceback leads here: no cycle may keep it alive
+
+    def _wait(self, delay: float, outcome: Outcome) -> Generator[Effect, Outcome, Outcome | None]:
+        """Pause; the outcome of the whole where the pause was its end."""
+        stop = self._policy.config.stop
+        slept = yield Sleep(delay, None if stop is None else stop.is_set)
+        if slept.error is not None:
+            self._cancelled(slept.error)
+            return slept
+        if not slept.value:
+            self._gave_up(outcome, STOPPED)
+            return outcome
+        return None
 
     def _bind(self, config: RetryConfig) -> None:
         """Let the retries inside the calls keep to this one's deadline and budget."""
-        if config.deadline is not None or config.budget is not None:
-            deadline = None if config.deadline is None else self._started + config.deadline
-            self._bounds = within(self._bounds, deadline, config.shared_budget())
-            self._token = bounds.set(self._bounds)
+        deadline = None if config.deadline is None else self._started + config.deadline
+        self._bounds = within(self._bounds, deadline, config.shared_budget())
+        self._token = bounds.set(self._bounds)
 
     def _attempt_begins(self) -> None:
         config = self._policy.config
@@ -150,63 +179,52 @@ class Run:
         if self._trace is not None and (self.number > 1 or config.attempt_spans == "always"):
             self._trace.attempt_begins(self.number)
 
-    def _after(self, outcome: Outcome) -> float | None:
-        """The wait before the next attempt; None where the call has ended."""
-        value, error = outcome
-        if error is None:
-            if not self._refused(value):
-                self._succeeded(value)
-                return None
-        elif not isinstance(error, Exception):
-            self._cancelled(error)
-            return None
-        decision = self._decide(error, value)
-        facts = None if self._trace is None else self._trace.attempt_failed(self.number, error)
-        if decision.reason is not None:
-            self._gave_up(outcome, decision, facts)
-            return None
-        delay = decision.delay
-        self._failures.append((error, value, delay))
+    def _sleep_begins(self, error: BaseException | None, result: Any, decision: Decision) -> None:
         if self._trace is not None:
-            self._trace.scheduled(self.number, delay, decision.source, facts)
-        if self._policy.config.before_sleep is not None:
-            self._tell(self._policy.config.before_sleep, self.details(error, value, delay))
-        self._delays = (*self._delays, delay)
-        return delay
+            facts = self._trace.attempt_failed(self.number, error)
+            self._trace.scheduled(self.number, decision.delay, decision.source, facts)
+        callback = self._policy.config.before_sleep
+        if callback is not None:
+            self._tell(callback, self.details(error, result, decision.delay))
 
     # --- The decision --------------------------------------------------------------------------------------------------
 
     def _decide(self, error: BaseException | None, result: Any) -> Decision:
-        limits, number = self._limits, self.number
+        policy, limits = self._policy, self._limits
         if error is None:
             asked = wait_asked_by_result(result)
-        elif never_retried(type(error)):
-            return Decision(0, reason="not_retryable")
+        elif not isinstance(error, Exception):
+            return CANCELLED
         else:
             verdict = judge(error)
             asked = verdict.retry_after
-            if asked is None and isinstance(error, TraxError) and error.original_error is not None:
-                asked = wait_asked_by_error(error.original_error)
-            if isinstance(error, CircuitOpenError):
-                return self._rejected(asked)
-            test = self._policy.test
-            if not (retryable_by(verdict) if test is None else self._asks(test, error)):
-                return Decision(0, reason="not_retryable")
-        if number > limits.max_retries or _disabled:
-            return Decision(0, reason="attempts")
+            if isinstance(error, TraxError):
+                if asked is None and error.original_error is not None:
+                    asked = wait_asked_by_error(error.original_error)
+                if isinstance(error, CircuitOpenError):
+                    return self._rejected(asked)
+            if not (retryable_by(verdict) if policy.test is None else self._passes(policy.test, error)):
+                return NOT_RETRYABLE
+        if self.number > limits.max_retries or _disabled:
+            return NONE_LEFT
         if lifecycle.stopping():
-            return Decision(0, reason="stopped")
-        source = BACKOFF
+            return STOPPED
         if asked is not None:
-            source, delay = RETRY_AFTER, asked
-            if delay > limits.max_delay:
-                allowed = f" ({delay:.3g} s asked, {limits.max_delay:g} s allowed)"
-                return Decision(delay, source, "retry_after", allowed)
-        else:
-            if self._waits is None:
-                self._waits = Waits(self._policy.config.wait, limits)
-            delay = self._waits.after(error if error is not None else result)
-        return self._allowed(delay, source)
+            if asked > limits.max_delay:
+                allowed = f" ({asked:.3g} s asked, {limits.max_delay:g} s allowed)"
+                return Decision(asked, RETRY_AFTER, "retry_after", allowed)
+            return self._allowed(asked, RETRY_AFTER)
+        if policy.never_waits:
+            return AT_ONCE if self._bounds is UNBOUNDED else self._allowed(0.0, BACKOFF)
+        return self._allowed(self._next_wait(error if error is not None else result), BACKOFF)
+
+    def _next_wait(self, cause: Any) -> float:
+        if self._waits is None:
+            self._waits = Waits(self._policy.config.wait, self._limits)
+        return self._waits.after(cause)
+
+    def _passes(self, test: Callable[[Any], bool], error: Exception) -> bool:
+        return not never_retried(type(error)) and self._asks(test, error)
 
     def _allowed(self, delay: float, source: str) -> Decision:
         """The wait, where deadline and budget allow it."""
@@ -223,15 +241,11 @@ class Run:
         """A breaker's rejection is waited for only under a deadline, and only for as long as it says."""
         limits = self._limits
         if self._bounds.deadline is None or asked is None or asked > limits.max_delay:
-            return Decision(0, reason="rejected")
+            return REJECTED
         if self.number > limits.max_retries or _disabled or lifecycle.stopping():
-            return Decision(0, reason="rejected")
+            return REJECTED
         decision = self._allowed(asked, RETRY_AFTER)
         return decision if decision.reason is None else decision._replace(reason="rejected")
-
-    def _refused(self, value: Any) -> bool:
-        test = self._policy.config.retry_on_result
-        return test is not None and self._asks(test, value)
 
     def _asks(self, test: Callable[[Any], bool], about: Any) -> bool:
         try:
@@ -256,19 +270,21 @@ class Run:
         if policy.config.on_success is not None:
             self._tell(policy.config.on_success, self.details(result=value))
 
-    def _gave_up(self, outcome: Outcome, decision: Decision, facts: ErrorFacts | None) -> None:
-        self._finished = True
-        value, error = outcome
-        reason = decision.reason
+    def _gave_up(self, outcome: Outcome, decision: Decision) -> None:
+        value, error, reason = outcome.value, outcome.error, decision.reason
         assert reason is not None
+        if reason == "cancelled":
+            self._cancelled(error)
+            return
+        self._finished = True
         if len(self._failures) < self.number:
             self._failures.append((error, value, None))
         self._policy.tally.ended(_end(reason, self.number), self.number)
         if self._trace is not None:
-            self._trace.gave_up(self.number, reason, error, facts)
+            self._trace.gave_up(self.number, reason, error)
         if error is not None:
             attach_history(error, self._policy.name, self._failures, reason, decision.detail)
-        self._failures = []  # what it holds has tracebacks
+        self._failures = [(None, None, delay) for _, _, delay in self._failures]  # errors hold the frames they crossed
         if self._policy.config.on_give_up is not None:
             self._tell(self._policy.config.on_give_up, self.details(error, value, reason=reason))
 
@@ -289,7 +305,8 @@ class Run:
     ) -> RetryDetails:
         """Where the call stands."""
         elapsed = clock.current().monotonic() - self._started
-        return RetryDetails(self._policy.name, self.number, elapsed, error, result, delay, reason, self._delays)
+        delays = tuple(wait for _, _, wait in self._failures if wait is not None)
+        return RetryDetails(self._policy.name, self.number, elapsed, error, result, delay, reason, delays)
 
     def _tell(self, callback: Callback, details: RetryDetails) -> None:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import threading
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from opentelemetry.trace import StatusCode
@@ -25,7 +24,7 @@ End = Literal[
     "succeeded_without_retry", "succeeded_with_retry", "failed_without_retry", "failed_with_retry",
     "rejected", "cancelled", "deadline", "budget",
 ]  # fmt: skip
-STRAIGHT: Final = "succeeded_without_retry"
+STRAIGHT: Final[End] = "succeeded_without_retry"
 ENDS: Final[tuple[End, ...]] = (
     STRAIGHT, "succeeded_with_retry", "failed_without_retry", "failed_with_retry",
     "rejected", "cancelled", "deadline", "budget",
@@ -41,42 +40,49 @@ _delays = histogram(semconv.RETRY_DELAYS)
 class Tally:
     """What the retried operations of one name came to.
 
-    `straight` is called for each that succeeds at once: one C call, so it needs no lock and costs a call next to nothing.
-    The figures are read at export.
+    `straight` is called for each that succeeds at once. Every count is one C call, so it needs no lock and costs a call
+    next to nothing. The figures are read at export.
     """
 
-    __slots__ = ("_attempts", "_base", "_count", "_ends", "_lock", "labels", "straight")
+    __slots__ = ("_base", "_others", "_straight", "labels", "straight")
 
     def __init__(self, labels: Mapping[str, Any]) -> None:
         self.labels = labels
-        self._count = itertools.count()
-        self.straight = self._count.__next__
-        self._base = 0
+        self._straight = itertools.count()
+        self.straight = self._straight.__next__
         self.zero()
 
     def zero(self) -> None:
-        """Start anew (a forked child)."""
-        self._lock = threading.Lock()
-        self._base = self._straights() + self._base
-        self._ends: dict[str, int] = dict.fromkeys(ENDS, 0)
-        self._attempts = 0
+        """Start anew (a forked child). Decorators hold `straight`, so what it has counted is set off."""
+        self._base = _counted(self._straight)
+        self._others: dict[tuple[End, int], itertools.count[int]] = {}
 
     def ended(self, end: End, attempts: int) -> None:
         """Count a call that took another way."""
-        with self._lock:
-            self._ends[end] += 1
-            self._attempts += attempts
+        count = self._others.get((end, attempts))
+        if count is None:
+            count = self._others.setdefault((end, attempts), itertools.count())
+        next(count)
 
-    def ends(self) -> dict[str, int]:
+    def ends(self) -> dict[End, int]:
         """Operations by how they ended."""
-        return {**self._ends, STRAIGHT: self._ends[STRAIGHT] + self._straights()}
+        ends: dict[End, int] = dict.fromkeys(ENDS, 0)
+        ends[STRAIGHT] = self._straights()
+        for (end, _), count in list(self._others.items()):
+            ends[end] += _counted(count)
+        return ends
 
     def attempts(self) -> int:
         """Calls made."""
-        return self._attempts + self._straights()
+        others = list(self._others.items())
+        return self._straights() + sum(attempts * _counted(count) for (_, attempts), count in others)
 
     def _straights(self) -> int:
-        return int(repr(self._count)[len("count(") : -1]) - self._base  # its only way to tell without counting
+        return _counted(self._straight) - self._base
+
+
+def _counted(count: itertools.count[int]) -> int:
+    return int(repr(count)[len("count(") : -1])  # its only way to tell without counting
 
 
 _tallies: dict[str, Tally] = {}
@@ -125,12 +131,13 @@ lifecycle.register(lifecycle.Participant("retries", lifecycle.ORDER_SIGNALS + 1,
 class Trace:
     """The spans and events of one retried call: its operation, and its attempts once one has failed."""
 
-    __slots__ = ("_attempt", "_labels", "operation")
+    __slots__ = ("_attempt", "_failed", "_labels", "operation")
 
     def __init__(self, operation: Operation, labels: Mapping[str, Any]) -> None:
         self.operation = operation
         self._labels = labels
         self._attempt: SpanScope | None = None
+        self._failed: tuple[int, ErrorFacts | None] = (0, None)
 
     def attempt_begins(self, number: int) -> None:
         """Open the attempt's span: what the call does nests inside."""
@@ -139,7 +146,10 @@ class Trace:
 
     def attempt_failed(self, number: int, error: BaseException | None) -> ErrorFacts | None:
         """Close it. A first attempt without a span of its own gets one now, dated back to its beginning."""
+        if self._failed[0] == number:  # told to stop during the wait after it
+            return self._failed[1]
         facts = error_facts(error) if isinstance(error, Exception) else None
+        self._failed = (number, facts)
         scope, self._attempt = self._attempt, None
         if scope is None and tracing() and number == 1:
             scope = start_span(
@@ -182,8 +192,9 @@ class Trace:
             self.operation.set(semconv.RETRY_COUNT, number - 1)
         self.operation.end()
 
-    def gave_up(self, number: int, reason: StopReason, error: BaseException | None, facts: ErrorFacts | None) -> None:
+    def gave_up(self, number: int, reason: StopReason, error: BaseException | None) -> None:
         """No further attempt is made."""
+        facts = self.attempt_failed(number, error)
         attributes: dict[str, Any] = {semconv.RETRY_ATTEMPT: number, semconv.RETRY_STOP_REASON: reason}
         if facts is not None:
             attributes[semconv.ERROR_CODE] = facts.code

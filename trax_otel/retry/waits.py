@@ -9,17 +9,17 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, Final, Literal, Union
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from .base import RetryConfig, RetryLimits
 
 Strategy = Literal["exponential", "linear", "constant", "fibonacci"]
 WaitGenerator = Generator[Any, Any, None]
-Wait = Union[Strategy, Iterable[float], Callable[[], WaitGenerator], Callable[[int], float]]
+Wait = Strategy | Iterable[float] | Callable[[], WaitGenerator] | Callable[[int], float]
 """A strategy's name, seconds one after another (the last repeats), a generator function of `backoff`'s form that needs no
 argument (`functools.partial(backoff.runtime, value=…)`), or a function of the number of the attempt that failed."""
-Jitter = Union[float, str, None]
+Jitter = float | str | None
 
 STRATEGIES: Final = ("exponential", "linear", "constant", "fibonacci")
 
@@ -48,7 +48,7 @@ class Waits:
         self._jitter = limits.jitter
         self._number = 0
         self._previous = limits.initial_delay
-        self._generator = None if limits.max_delay == 0 else _generator(wait, limits)
+        self._generator = None if never_waits(wait, limits) else _generator(wait, limits)
 
     def after(self, cause: Any) -> float:
         """The wait after `cause` (an error or a result), jitter included; never more than `max_delay`."""
@@ -88,6 +88,11 @@ class Waits:
         return min(value * (1 - jitter) + backoff.full_jitter(2 * value * jitter), limits.max_delay)
 
 
+def never_waits(wait: Wait, limits: RetryLimits) -> bool:
+    """Whether all waits are 0."""
+    return limits.max_delay == 0 or (limits.initial_delay == 0 and isinstance(wait, str))
+
+
 def _generator(wait: Wait, limits: RetryLimits) -> WaitGenerator:
     made = _made(wait, limits)
     next(made)  # backoff's generators begin so
@@ -96,7 +101,7 @@ def _generator(wait: Wait, limits: RetryLimits) -> WaitGenerator:
 
 def _made(wait: Wait, limits: RetryLimits) -> WaitGenerator:
     if callable(wait):
-        return wait() if inspect.isgeneratorfunction(wait) else _called(wait)  # type: ignore[return-value, arg-type, call-arg]
+        return wait() if inspect.isgeneratorfunction(wait) else _called(wait)  # type: ignore[arg-type]
     if not isinstance(wait, str):
         return _listed(list(wait))
     if wait == "linear":
