@@ -15,7 +15,10 @@ TITLE = "Import, × the OTel API's own"
 BASELINE = "opentelemetry API"
 ROOMS = [
     "trax_otel",
-    *(f"trax_otel.{room}" for room in ("config", "lifecycle", "signals", "errors", "metrics", "logging")),
+    *(
+        f"trax_otel.{room}"
+        for room in ("config", "lifecycle", "signals", "errors", "metrics", "logging", "retry", "recovery")
+    ),
 ]
 TARGETS = dict.fromkeys(ROOMS, 1.3)
 

@@ -188,7 +188,7 @@ def _rules_of(kind: type) -> tuple[Rule, ...]:
         table = RULES.get(str(base.__module__).partition(".")[0])
         if table is not None and base.__name__ in table:
             foreign.append(table[base.__name__])
-    own = [rule for types, rule in _BUILTINS if issubclass(kind, types)]
+    own = [rule for types, rule in _BUILTINS if _is(kind, types)]
     return (*foreign, *own)
 
 
@@ -218,35 +218,35 @@ def _tls(error: builtins.OSError) -> Verdict:
     return Verdict(ConnectionError, type(error).__name__ in {"SSLZeroReturnError", "SSLEOFError", "SSLWantReadError"})
 
 
-def _named(*names: str) -> tuple[type, ...]:
-    """Exception types of the standard library that cost an import: found by their names once they exist."""
+def _is(kind: type, types: tuple[type | str, ...]) -> bool:
+    """Whether it is one of these classes; those that would cost an import are given by their names."""
+    return any(
+        any(found == f"{base.__module__}.{base.__name__}" for base in kind.__mro__)
+        if isinstance(found, str)
+        else issubclass(kind, found)
+        for found in types
+    )
 
-    class Named(type):
-        def __subclasscheck__(cls, subclass: type) -> bool:
-            return any(f"{base.__module__}.{base.__name__}" in names for base in subclass.__mro__)
 
-    return (Named("Named", (), {}),)
-
-
-_BUILTINS: Final[tuple[tuple[tuple[type, ...], Rule], ...]] = (
-    (_named("ssl.SSLCertVerificationError"), Always(ConnectionError, False)),
-    (_named("ssl.SSLError"), _tls),
-    (_named("socket.gaierror", "socket.herror"), _name_resolution),
-    (_named("zipfile.BadZipFile", "tarfile.ReadError", "zlib.error", "lzma.LZMAError", "gzip.BadGzipFile"),
+_BUILTINS: Final[tuple[tuple[tuple[type | str, ...], Rule], ...]] = (
+    (("ssl.SSLCertVerificationError",), Always(ConnectionError, False)),
+    (("ssl.SSLError",), _tls),
+    (("socket.gaierror", "socket.herror"), _name_resolution),
+    (("zipfile.BadZipFile", "tarfile.ReadError", "zlib.error", "lzma.LZMAError", "gzip.BadGzipFile"),
      Always(CorruptedFileError, False)),
-    (_named("subprocess.TimeoutExpired", "queue.Empty", "queue.Full"), Always(TimeoutError, True)),
-    (_named("subprocess.CalledProcessError"), Always(ProcessingError, False)),
-    (_named("binascii.Error", "configparser.Error", "tomllib.TOMLDecodeError", "xml.etree.ElementTree.ParseError",
+    (("subprocess.TimeoutExpired", "queue.Empty", "queue.Full"), Always(TimeoutError, True)),
+    (("subprocess.CalledProcessError",), Always(ProcessingError, False)),
+    (("binascii.Error", "configparser.Error", "tomllib.TOMLDecodeError", "xml.etree.ElementTree.ParseError",
             "json.decoder.JSONDecodeError", "csv.Error", "_csv.Error", "struct.error", "pickle.PickleError"),
      Always(FormatError, False)),
     ((builtins.ConnectionError,), Always(ConnectionError, True)),
-    (_named("asyncio.exceptions.TimeoutError", "concurrent.futures._base.TimeoutError", "multiprocessing.TimeoutError"),
+    (("asyncio.exceptions.TimeoutError", "concurrent.futures._base.TimeoutError", "multiprocessing.TimeoutError"),
      Always(TimeoutError, True)),
     ((builtins.TimeoutError,), Always(TimeoutError, True)),
     ((builtins.FileNotFoundError,), Always(FileNotFoundError, False)),
     ((builtins.PermissionError,), Always(PermissionError, False)),
     ((OSError,), _os_error),
-    (_named("asyncio.exceptions.IncompleteReadError"), Always(ConnectionError, True)),
+    (("asyncio.exceptions.IncompleteReadError",), Always(ConnectionError, True)),
     ((EOFError,), Always(CorruptedFileError, False)),
     ((UnicodeError,), Always(FormatError, False)),
     ((ImportError,), Always(EnvironmentError, False)),

@@ -37,7 +37,7 @@ class RetryLimits(NamedTuple):
     jitter: Jitter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)  # what is written by hand below is not compiled at each import
 class RetryConfig:
     """How to retry. Times are seconds.
 
@@ -81,6 +81,16 @@ class RetryConfig:
         problems = [*_setting_problems(self), *_problems(self)]
         if problems:
             raise errors.InvalidConfigError("RetryConfig: " + "; ".join(problems))
+
+    def __repr__(self) -> str:
+        passed = (f"{name}={value!r}" for name, value in vars(self).items() if value is not getattr(RetryConfig, name))
+        return f"RetryConfig({', '.join(passed)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RetryConfig) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
 
     def limits(self) -> RetryLimits:
         """What was passed, and for the rest what the settings in force say."""
