@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from .. import config, errors
-from ..config import UNSET, Unset
+from ..config import UNSET, Section, Unset
 from .budget import RetryBudget, retry_budget
 from .conditions import Condition, check_condition
 from .details import RetryDetails
@@ -37,8 +36,7 @@ class RetryLimits(NamedTuple):
     jitter: Jitter
 
 
-@dataclass(frozen=True, repr=False, eq=False)  # what is written by hand below is not compiled at each import
-class RetryConfig:
+class RetryConfig(Section):
     """How to retry. Times are seconds.
 
     `max_retries` counts repeats: 3 means four calls. Waits: `wait` (see `waits.Wait`) from `initial_delay` to at most
@@ -77,20 +75,14 @@ class RetryConfig:
     attempt_spans: Literal["on_failure", "always"] = "on_failure"
     name: str | None = None
 
-    def __post_init__(self) -> None:
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
         problems = [*_setting_problems(self), *_problems(self)]
         if problems:
             raise errors.InvalidConfigError("RetryConfig: " + "; ".join(problems))
 
     def __repr__(self) -> str:
-        passed = (f"{name}={value!r}" for name, value in vars(self).items() if value is not getattr(RetryConfig, name))
-        return f"RetryConfig({', '.join(passed)})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RetryConfig) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(vars(self).values()))
+        return f"RetryConfig({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
     def limits(self) -> RetryLimits:
         """What was passed, and for the rest what the settings in force say."""
@@ -129,7 +121,7 @@ def configured(given: object, options: dict[str, Any]) -> RetryConfig:
         raise errors.InvalidConfigError("RetryConfig: " + "; ".join(hints))
     if given is None:
         return RetryConfig(**options)
-    return replace(given, **options) if options else given
+    return given.replace(**options) if options else given
 
 
 def _meant(name: str) -> str:
@@ -149,7 +141,7 @@ def _setting_problems(given: RetryConfig) -> list[str]:
     if not passed:
         return []
     _, problems = config.load({"retry": passed}, environ={})
-    return [str(problem) for problem in problems]
+    return [f"{problem.name.removeprefix('retry.')}: {problem.message}" for problem in problems]
 
 
 def _problems(given: RetryConfig) -> list[str]:
@@ -177,4 +169,4 @@ def _problems(given: RetryConfig) -> list[str]:
     return [problem for problem in found if problem]
 
 
-NAMES: Final = tuple(field.name for field in fields(RetryConfig))
+NAMES: Final = RetryConfig.names

@@ -23,7 +23,7 @@ async def limited(awaitable: Awaitable[Any], seconds: float) -> Any:
     """
     import asyncio
 
-    task = asyncio.current_task()
+    task: Any = asyncio.current_task()  # `cancelling` and `uncancel` came with Python 3.11
     assert task is not None, "awaited outside a task"
     limit = _Limit(task)
     pending_before = task.cancelling() if hasattr(task, "cancelling") else 0
@@ -36,9 +36,7 @@ async def limited(awaitable: Awaitable[Any], seconds: float) -> Any:
         raise errors.TimeoutError(f"the attempt took longer than its limit of {seconds:g} s") from cancelled
     finally:
         handle.cancel()
-    if (
-        limit.passed
-    ):  # it ended in the very moment, or took the cancellation for itself: the task must not feel it later
+    if limit.passed:  # it ended in that moment, or took the cancellation for itself: the task must not feel it later
         _ours(task, pending_before)
     return value
 
@@ -57,7 +55,7 @@ class _Limit:
         self.task.cancel()
 
 
-def _ours(task: asyncio.Task[Any], pending_before: int) -> bool:
+def _ours(task: Any, pending_before: int) -> bool:
     """Take our cancellation back; False where somebody else cancelled the task as well."""
     if not hasattr(task, "uncancel"):  # Python 3.10 keeps no count
         return True
