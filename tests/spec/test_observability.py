@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import importlib.util
-import inspect
 import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from trax_otel import config
+from support.specification import execute, observability
+from trax_otel import clock, config
 from trax_otel import logging as trax_logging
 from trax_otel.errors import NetworkError, TraxError, error_codes
-from trax_otel.testing import CapturedTelemetry
-
-
-def _snippets() -> ModuleType:
-    found = importlib.util.spec_from_file_location("snippets", Path(__file__).with_name("snippets.py"))
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
-snippets = _snippets()
+from trax_otel.testing import CapturedTelemetry, FakeClock
 
 
 @pytest.fixture(autouse=True)
@@ -44,19 +29,8 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     config.reload()
 
 
-async def execute(snippet: str, **given: Any) -> dict[str, Any]:
-    """Run a snippet, `await` at its top level included; `given` are the names that it leaves open."""
-    source = snippet.replace("from src.", "from trax_otel.")
-    namespace: dict[str, Any] = {"__name__": "spec_snippet", **given}
-    code = compile(source, "<specification>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    result = eval(code, namespace)
-    if inspect.iscoroutine(result):
-        await result
-    return namespace
-
-
 async def test_structured_logging(tmp_path: Path) -> None:
-    await execute(snippets.LOGGING)
+    await execute(observability.LOGGING)
     (file,) = (tmp_path / "logs").glob("*.jsonl")
     (record,) = [json.loads(line) for line in file.read_text().splitlines()]
     assert record["message"] == "Processing started"
@@ -72,7 +46,7 @@ async def test_structured_logging(tmp_path: Path) -> None:
 
 
 async def test_logging_config(tmp_path: Path) -> None:
-    namespace = await execute(snippets.LOGGING_CONFIG)
+    namespace = await execute(observability.LOGGING_CONFIG)
     settings = trax_logging.initialize_logging(namespace["config"])
     assert (settings.level, settings.max_file_size, settings.backup_count) == ("INFO", 10 * 1024 * 1024, 5)
     logging.getLogger("x").info("hello")
@@ -86,7 +60,7 @@ class Client:
 
 async def test_errors() -> None:
     with pytest.raises(NetworkError) as caught:
-        await execute(snippets.ERRORS, api_client=Client(), exception=TimeoutError("slow"))
+        await execute(observability.ERRORS, api_client=Client(), exception=TimeoutError("slow"))
     assert caught.value.error_code == "TRAX-001"
     assert isinstance(caught.value.original_error, ConnectionError)
     assert str(caught.value) == "API connection failed"
@@ -97,7 +71,7 @@ async def test_error_classification() -> None:
         async def call(self) -> str:
             return "fine"
 
-    namespace = await execute(snippets.ERRORS, api_client=Answers(), exception=TimeoutError("slow"))
+    namespace = await execute(observability.ERRORS, api_client=Answers(), exception=TimeoutError("slow"))
     assert namespace["response"] == "fine"
     assert isinstance(namespace["error"], TraxError)
     assert namespace["error"].retryable
@@ -118,7 +92,7 @@ async def test_performance_metrics(trax_telemetry: CapturedTelemetry) -> None:
     client = type("Client", (), {"call": staticmethod(call)})
     try:
         namespace = await execute(
-            snippets.METRICS, transcribe_audio=lambda file: f"text of {file}", audio_file="a.wav", api_client=client,
+            observability.METRICS, transcribe_audio=lambda file: f"text of {file}", audio_file="a.wav", api_client=client,
             process_large_file=len, file_path="x",
         )  # fmt: skip
         assert namespace["result"] == "text of a.wav"
@@ -135,7 +109,7 @@ async def test_performance_metrics(trax_telemetry: CapturedTelemetry) -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_the_cli_pattern(fails: bool, tmp_path: Path) -> None:
-    snippet = snippets.CLI.replace("# ... processing ...", "process()")
+    snippet = observability.CLI.replace("# ... processing ...", "process()")
 
     def process() -> None:
         if fails:
@@ -159,7 +133,7 @@ async def test_the_cli_pattern(fails: bool, tmp_path: Path) -> None:
 
 
 def test_the_environment_variables() -> None:
-    lines = [line.partition("#")[0].strip() for line in snippets.ENVIRONMENT.splitlines()]
+    lines = [line.partition("#")[0].strip() for line in observability.ENVIRONMENT.splitlines()]
     environ = dict(line.split("=", 1) for line in lines if "=" in line)
     assert len(environ) == 12
     settings, problems = config.load(environ=environ)
@@ -169,7 +143,7 @@ def test_the_environment_variables() -> None:
 
 def test_the_configuration_file(tmp_path: Path) -> None:
     file = tmp_path / "trax.json"
-    file.write_text(snippets.FILE)
+    file.write_text(observability.FILE)
     settings, problems = config.load(environ={}, path=file)
     assert problems == ()
     assert settings == config.Settings()
@@ -178,7 +152,7 @@ def test_the_configuration_file(tmp_path: Path) -> None:
 async def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
     """Detailed stack traces, timing of all operations, verbose logs of ours, memory."""
     trax_logging.initialize_logging()
-    await execute(snippets.DEBUG)
+    await execute(observability.DEBUG)
     assert trax_logging.is_debug()
     logger = trax_logging.get_logger("spec")
     with trax_logging.timing_context("work"):
@@ -198,20 +172,17 @@ async def test_debug_mode(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_unit_tests() -> None:
-    """Its classification and logging tests as they stand; the one of retry comes with that room."""
-    source = snippets.UNIT_TESTS.replace("from src.", "from trax_otel.")
-    source = source.replace("from trax_otel.retry import retry\n", "").replace(
-        "from trax_otel.logging import get_logger", "from trax_otel.logging import get_logger, timing_context"
-    )
-    before, _, rest = source.partition("def test_retry_logic")
-    source = before + "def test_logging" + rest.partition("def test_logging")[2]
+    source = observability.UNIT_TESTS.replace("from src.", "from trax_otel.")
+    source = source.replace("import get_logger", "import get_logger, timing_context")  # which the snippet forgets
     namespace: dict[str, Any] = {}
     exec(compile(source, "<specification>", "exec"), namespace)
     namespace["test_error_classification"]()
+    with clock.use(FakeClock()):
+        namespace["test_retry_logic"]()
     namespace["test_logging"]()
 
 
 def test_the_performance_monitoring_test(trax_telemetry: CapturedTelemetry) -> None:
     namespace: dict[str, Any] = dict(vars(trax_logging))
-    exec(compile(snippets.PERFORMANCE_TEST, "<specification>", "exec"), namespace)
+    exec(compile(observability.PERFORMANCE_TEST, "<specification>", "exec"), namespace)
     asyncio.run(namespace["test_performance_monitoring"]())

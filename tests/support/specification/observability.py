@@ -1,4 +1,4 @@
-"""The specification's own snippets, letter by letter; the tests read `src.` as `trax_otel.`."""
+"""Its sections 1, 2 and 5, the CLI pattern, configuration, debug mode and tests."""
 
 from __future__ import annotations
 
