@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import trax_otel.recovery.state.errors
+import trax_otel.retry  # noqa: F401
 from trax_otel import semconv
 from trax_otel.config import reference as configuration
 from trax_otel.errors import reference

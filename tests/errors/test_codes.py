@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from trax_otel import errors
+from trax_otel import errors, retry
 from trax_otel.errors import TraxError, codes, error_code, error_codes, reference, register_error_code
+from trax_otel.recovery import state
 
 PAGE = Path(__file__).parents[2] / "docs" / "error-codes.md"
 OWN = {"title": "Warehouse closed", "category": "warehouse", "cause": "It is night.", "remedy": "Wait for the morning."}
@@ -20,7 +21,12 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [k for name in errors.__all__ if isinstance(k := getattr(errors, name), type) and issubclass(k, TraxError)],
+    [
+        kind
+        for room in (errors, retry, state)
+        for name in room.__all__
+        if isinstance(kind := getattr(room, name), type) and issubclass(kind, TraxError)
+    ],
     ids=lambda kind: kind.__name__,
 )
 def test_every_class_has_a_registered_and_documented_code_of_its_category(kind: type[TraxError]) -> None:

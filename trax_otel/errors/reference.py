@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from .. import semconv
-from . import hierarchy
 from .base import TraxError
 from .codes import CATEGORIES, ErrorCode, error_codes
+
+PACKAGE: Final = f"{__name__.partition('.')[0]}."
 
 _HEAD: Final = """# Error codes
 
@@ -20,12 +21,17 @@ Every error that trax_otel records carries a code, on the span (`trax.error.code
 
 
 def classes_of(code: str) -> list[type[TraxError]]:
-    """The classes that bear a code by default."""
-    return [
-        kind
-        for kind in vars(hierarchy).values()
-        if isinstance(kind, type) and issubclass(kind, TraxError) and kind.default_code == code
-    ]
+    """The package's classes that bear a code by default, of the rooms that are loaded."""
+    return [kind for kind in _family(TraxError) if kind.default_code == code]
+
+
+def _family(kind: type[TraxError]) -> list[type[TraxError]]:
+    """The class and those below it, in the order of their definition; users' own and doubles in diamonds left out."""
+    members = {kind: None}
+    for child in kind.__subclasses__():
+        if child.__module__.startswith(PACKAGE):
+            members.update(dict.fromkeys(_family(child)))
+    return list(members)
 
 
 def render() -> str:
