@@ -3,7 +3,7 @@
 #   base        RetryConfig
 #   waits       how long to wait;        after       what a peer asks for
 #   conditions  what is retried;         budget      what many calls share
-#   plan        effects and outcomes;    policy      the engine, as a plan
+#   plan        effects and outcomes;    policy      the engine, as a plan (decision: what follows a failed attempt)
 #   drivers     run a plan, sync or async (limit: a time limit for one await)
 #   decorators, context, iteration       the ways to use it
 #   details     what callbacks and notes know;       telemetry   what traces and metrics know

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .. import clock, lifecycle
 from ..errors import TraxError
@@ -16,6 +16,17 @@ from .after import wait_asked_by_error, wait_asked_by_result
 from .breaker.errors import CircuitOpenError
 from .budget import UNBOUNDED, bounds, within
 from .conditions import never_retried, retryable_by, test_of
+from .decision import (
+    AT_ONCE,
+    BACKOFF,
+    CANCELLED,
+    NONE_LEFT,
+    NOT_RETRYABLE,
+    REJECTED,
+    RETRY_AFTER,
+    STOPPED,
+    Decision,
+)
 from .details import Failure, RetryDetails, StopReason, attach_history
 from .plan import Call, Effect, Outcome, Plan, Sleep
 from .telemetry import End, Trace, tally
@@ -29,8 +40,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 _disabled = 0
-BACKOFF: Final = "backoff"
-RETRY_AFTER: Final = "retry_after"
 
 
 @contextmanager
@@ -72,23 +81,6 @@ class Policy:
     def plan(self, function: Callable[[], Any], operation: Operation | None, first: Outcome | None = None) -> Plan:
         """The plan of one call; `first` is the outcome of an attempt that was made already."""
         return Run(self, operation).plan(function, first)
-
-
-class Decision(NamedTuple):
-    """What follows an attempt that failed: a wait, or the end with its reason."""
-
-    delay: float
-    source: str = BACKOFF
-    reason: StopReason | None = None
-    detail: str = ""
-
-
-AT_ONCE: Final = Decision(0.0)
-NONE_LEFT: Final = Decision(0.0, reason="attempts")
-NOT_RETRYABLE: Final = Decision(0.0, reason="not_retryable")
-STOPPED: Final = Decision(0.0, reason="stopped")
-REJECTED: Final = Decision(0.0, reason="rejected")
-CANCELLED: Final = Decision(0.0, reason="cancelled")
 
 
 class Run:
