@@ -79,7 +79,7 @@ def test_each_view_shows_a_table_and_json(command: Callable[..., Ran], view: str
 def test_a_trace_by_the_beginning_of_its_id(command: Callable[..., Ran]) -> None:
     shown = command("trace", trace_id(1)[:8])
     assert shown.status == 0
-    assert "[attempt 3]" in shown.out
+    assert "attempt 3  " in shown.out
     assert "payment failed, attempt 1 of 3" in shown.out
     assert "db.system.name" not in shown.out
     assert "db.system.name postgresql" in command("trace", trace_id(1), "--details").out
@@ -136,7 +136,7 @@ def test_a_port_that_is_none_is_a_mistake(command: Callable[..., Ran]) -> None:
     [
         ("traces", ("--service", "shop"), ["POST /checkout"]),
         ("traces", ("--operation", "GET /health"), ["GET /health"]),
-        ("traces", ("--code", "TRAX-012"), ["POST /checkout"]),
+        ("traces", ("--code", "TRAX-022"), ["POST /checkout"]),
         ("traces", ("--min-duration", "250ms"), ["POST /checkout"]),
         ("traces", ("--text", "POSTGRES"), ["POST /checkout"]),
         ("traces", ("--errors",), ["POST /checkout"]),
@@ -145,7 +145,7 @@ def test_a_port_that_is_none_is_a_mistake(command: Callable[..., Ran]) -> None:
         ("logs", ("--errors",), ["payment failed for good"]),
         ("logs", ("--operation", "web.checkout"), ["order 4711 accepted"]),
         ("logs", ("--text", "idle"), ["worker idle"]),
-        ("errors", ("--code", "TRAX-012"), ["CircuitOpenError"]),
+        ("errors", ("--code", "TRAX-022"), ["CircuitOpenError"]),
         ("operations", ("--service", "queue"), ["queue payment"]),
         ("metrics", ("--text", "http."), ["http.server.request.duration"]),
     ],

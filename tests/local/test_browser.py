@@ -146,14 +146,14 @@ def test_a_link_to_a_span_opens_it(browser: Browser) -> None:
 def test_subtrees_fold_by_mouse_and_keys(browser: Browser) -> None:
     browser.send(*failing_checkout())
     browser.open(f"/traces/{trace_id(1)}")
-    assert browser.visible_rows() == 10
+    assert browser.visible_rows() == 12
     payment = browser.row(4)
     payment.find_element(By.CSS_SELECTOR, ".twist").click()
     assert browser.visible_rows() == 4
     assert payment.find_element(By.CSS_SELECTOR, ".twist").get_attribute("aria-expanded") == "false"
     summary = payment.find_element(By.CSS_SELECTOR, ".head")
     summary.send_keys(Keys.ARROW_RIGHT)
-    assert browser.visible_rows() == 10
+    assert browser.visible_rows() == 12
     summary.send_keys(Keys.ARROW_DOWN)
     assert browser.script("return document.activeElement.closest('.row').id") == f"s-{span_id(5)}"
     browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
@@ -161,7 +161,7 @@ def test_subtrees_fold_by_mouse_and_keys(browser: Browser) -> None:
     browser.one("[data-fold=all]").click()
     assert browser.visible_rows() == 4, "the root's children stay in sight"
     browser.one("[data-fold=none]").click()
-    assert browser.visible_rows() == 10
+    assert browser.visible_rows() == 12
 
 
 def test_what_arrives_is_shown_without_a_reload(browser: Browser) -> None:
@@ -280,7 +280,7 @@ def test_the_report_works_from_a_file(browser: Browser, tmp_path: Path) -> None:
     queries = Queries(browser.endpoint.path)
     browser.driver.get(write_report(queries, tmp_path / "report.html").as_uri())
     queries.close()
-    assert browser.visible_rows() == 10
+    assert browser.visible_rows() == 12
     assert browser.one(".row").size["height"] > 20, "the style applies"
     browser.row(4).find_element(By.CSS_SELECTOR, ".twist").click()
     assert browser.visible_rows() == 4, "the script runs"

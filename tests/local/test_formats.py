@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from trax_otel.local.formats import badges, clean, duration, moment, quantity, shown, tidy
+from trax_otel.local.formats import clean, duration, moment, quantity, shown, tidy
 
 MS = 1_000_000
 
@@ -54,19 +54,3 @@ def test_values_are_shown_as_json_unless_they_are_text() -> None:
     assert shown("as it is") == "as it is"
     assert shown(True) == "true"
     assert shown(["ä", 1]) == '["ä", 1]'
-
-
-def test_retry_breaker_and_recovery_are_named() -> None:
-    found = badges({
-        "trax.retry.attempt": 2, "trax.circuit_breaker.name": "bank", "trax.circuit_breaker.state": "half_open",
-        "trax.recovery.strategy": "fallback", "trax.recovery.outcome": "recovered", "trax.outcome": "rejected",
-    })  # fmt: skip
-    assert [badge.text for badge in found] == [
-        "attempt 2", "breaker bank", "breaker half open", "recovery: fallback", "recovery recovered", "rejected",
-    ]  # fmt: skip
-    assert [badge.text for badge in badges({"trax.retry.count": 1})] == ["1 repeat"]
-    assert badges({"trax.outcome": "success"}) == []
-
-
-def test_a_badge_takes_any_value_that_was_sent() -> None:
-    assert badges({"trax.outcome": ["cancelled"], "trax.retry.attempt": [1], "trax.circuit_breaker.state": 7})

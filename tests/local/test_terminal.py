@@ -11,6 +11,7 @@ from rich.console import Console
 
 from support.stored import STACK, L, S, Stored, checkout_logs, failing_checkout, metric_request, span_id, trace_id
 from trax_otel.local import terminal
+from trax_otel.local.links import targets
 from trax_otel.local.model import Filter
 
 
@@ -33,7 +34,8 @@ def text_of(console: Console) -> str:
 
 def show_trace(stored: Stored, console: Console, *, details: bool = False) -> str:
     logs = stored.queries.logs(Filter(trace_id=trace_id(1), limit=1_000))
-    terminal.print_trace(console, stored.queries.trace(trace_id(1)), logs, details=details)
+    spans = stored.queries.trace(trace_id(1))
+    terminal.print_trace(console, spans, logs, details=details, targets=targets(stored.queries, spans))
     return text_of(console)
 
 
@@ -47,20 +49,17 @@ def test_a_trace_is_a_tree_with_events_errors_links_and_logs_in_place(stored: St
     def place(part: str) -> int:
         return next(number for number, line in enumerate(lines) if part in line)
 
-    assert (
-        place("order 4711 accepted")
-        < place("SELECT orders")
-        < place("reserve")
-        < place("stock.reserved")
-        < place("payment  700 ms")
-    )
-    assert place("[attempt 1]") < place("payment failed, attempt 1 of 3") < place("[attempt 2]") < place("[attempt 3]")
+    in_order = ("SELECT orders", "order 4711 accepted", "reserve", "stock.reserved", "payment  700 ms", "attempt 1  ",
+                "payment failed, attempt 1 of 3", "waited 108 ms  back-off", "attempt 2  ", "waited 210 ms",
+                "attempt 3  ", "breaker bank: now open", "circuit_breaker rejected", "tripped by attempt 3", "recover  ",
+                "gave up after attempt 3: no attempt was left")  # fmt: skip
+    assert [place(part) for part in in_order] == sorted(place(part) for part in in_order)
     assert "[2 repeats]" in text
-    assert "[waited 108 ms]  [attempt 2]" in text
-    assert "├── Connection refused" not in text.partition("[attempt 1]")[2], "what the exception says is not said twice"
-    assert "[breaker open]  [rejected]  TRAX-012" in text
-    assert f"→ link {trace_id(1)[:16]} why=tripped here" in text
-    assert "[recovery: fallback]  [recovery recovered]" in text
+    assert "trax.retry.scheduled" not in text, "the wait itself says it"
+    assert "├── Connection refused" not in text.partition("attempt 1")[2], "what the exception says is not said twice"
+    assert "[breaker bank open]  [rejected]  TRAX-022" in text
+    assert f"→ tripped by attempt 3 here, span {span_id(7)}  why=tripped here" in text
+    assert "[by fallback]  [recovered]" in text
     assert "ConnectionRefusedError: [Errno 111] Connection refused" in text
     assert STACK.strip().splitlines()[-2].strip() in text
     assert "db.system.name" not in text
@@ -121,7 +120,7 @@ def test_tables_show_what_was_stored(stored: Stored, console: Console) -> None:
         row.startswith("TRAX-001 ConnectionRefusedError [Errno 111] Connection refused 3 yes shop 9f86d081")
         for row in rows
     )
-    assert any("POST /checkout queue, shop, web 900 ms 10 6 TRAX-001, TRAX-012" in row for row in rows)
+    assert any("POST /checkout queue, shop, web 900 ms 10 6 TRAX-001, TRAX-022" in row for row in rows)
     assert any("payment failed for good shop" in row and row.endswith("TRAX-001") for row in rows)
     assert any(row.startswith("http.server.request.duration histogram s shop 2") for row in rows)
     assert any("http.request.method=GET http.route=/pay" in row and row.endswith("500 ms 14:14:10.000") for row in rows)

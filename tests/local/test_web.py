@@ -85,7 +85,8 @@ def test_the_overview_leads_to_what_fails(page: Page, full: Stored) -> None:
 
 def test_a_trace_shows_everything_in_place(page: Page, full: Stored) -> None:
     outline = Outline(page.get(f"/traces/{trace_id(1)}").text)
-    for part in ("POST /checkout", "waited 108 ms", "attempt 3", "2 repeats", "breaker open", "rejected", "recovery: fallback",
+    for part in ("POST /checkout", "waited 108 ms", "attempt 3", "2 repeats", "breaker bank open", "rejected", "by fallback",
+                 "tripped by", "gave up after attempt 3: no attempt was left",
                  "stock.reserved", "payment failed, attempt 1 of 3", 'File "/srv/shop/payment.py", line 88, in charge',
                  "db.system.name", "service.instance.id", "and 2 spans more", "Look whether the peer is up"):  # fmt: skip
         assert part in outline.text, part
@@ -117,7 +118,7 @@ def test_a_beginning_that_several_traces_share_is_told(page: Page, stored: Store
 def test_the_search_narrows_and_keeps_what_was_written(page: Page, full: Stored) -> None:
     full.spans(S(900, "GET /health", None, 5_000, 3, 2, "web", "server"))
     for query, found in (
-        ("service=shop", "POST /checkout"), ("operation=GET /health", "GET /health"), ("code=TRAX-012", "POST /checkout"),
+        ("service=shop", "POST /checkout"), ("operation=GET /health", "GET /health"), ("code=TRAX-022", "POST /checkout"),
         ("min_duration=500ms", "POST /checkout"), ("text=postgresql", "POST /checkout"), ("errors=1", "POST /checkout"),
         ("attr=http.route=/checkout", "POST /checkout"), ("since=2026-01-01", "GET /health"),
     ):  # fmt: skip

@@ -208,27 +208,34 @@ def failing_checkout(trace: int = 1, first: int = 1) -> list[S]:
     exception = {"exception.type": "ConnectionRefusedError", "exception.message": "[Errno 111] Connection refused",
                  "exception.stacktrace": STACK}  # fmt: skip
     n = first
+    backdated: tuple[dict[str, Any], ...] = ({"trax.retry.backdated": True}, {})
 
     def attempt(number: int, at: float, took: float) -> S:
         return S(
             n + 3 + number, "attempt", n + 3, at, took, trace, error="Connection refused",
-            attributes={"trax.retry.attempt": number, **failed}, events=[("exception", at + took - 1, exception)],
+            attributes={"trax.retry.attempt": number, "trax.outcome": "failure", **backdated[number > 1], **failed}, events=[("exception", at + took - 1, exception)],
         )  # fmt: skip
 
     payment = {"trax.operation.name": "payment", "trax.retry.count": 2, "trax.outcome": "failure", **failed}
     opened = {"trax.circuit_breaker.name": "bank", "trax.circuit_breaker.state": "open"}
-    rejected = {**opened, "trax.outcome": "rejected", "error.type": "CircuitOpenError", "trax.error.code": "TRAX-012"}
+    rejected = {**opened, "trax.outcome": "rejected", "error.type": "CircuitOpenError", "trax.error.code": "TRAX-022"}
     recovered = {"trax.recovery.strategy": "fallback", "trax.recovery.outcome": "recovered"}
-    scheduled = {"trax.retry.attempt": 2, "trax.retry.delay": 0.1}
+
+    def scheduled(attempt: int, at: float, delay: float) -> tuple[str, float, Mapping[str, Any]]:
+        return ("trax.retry.scheduled", at, {"trax.retry.attempt": attempt, "trax.retry.delay": delay,
+                                             "trax.retry.delay.source": "backoff", "trax.error.code": "TRAX-001"})  # fmt: skip
+
+    gave_up = {"trax.retry.attempt": 3, "trax.retry.stop.reason": "attempts", "trax.error.code": "TRAX-001"}
     return [
         S(n, "POST /checkout", None, 0, 900, trace, "web", "server", "payment failed",
           {"http.request.method": "POST", "http.route": "/checkout", "http.response.status_code": 502, **failed}),
         S(n + 1, "SELECT orders", n, 12, 31, trace, kind="client", attributes={"db.system.name": "postgresql"}),
         S(n + 2, "reserve", n, 50, 80, trace, events=[("stock.reserved", 120, {"items": 3})]),
         S(n + 3, "payment", n, 140, 700, trace, error="Connection refused", attributes=payment,
-          events=[("trax.retry.scheduled", 185, scheduled), ("trax.circuit_breaker.state_changed", 700, opened)]),
+          events=[scheduled(1, 183, 0.1), scheduled(2, 351, 0.2), ("trax.circuit_breaker.state_changed", 700, opened),
+                  ("trax.retry.exhausted", 839, gave_up)]),
         attempt(1, 142, 40), attempt(2, 290, 60), attempt(3, 560, 140),
-        S(n + 7, "bank", n + 3, 710, 1, trace, error="circuit open", attributes=rejected,
+        S(n + 7, "circuit_breaker rejected", n + 3, 710, 1, trace, error="circuit open", attributes=rejected,
           links=[(trace, n + 6, {"why": "tripped here"})]),
         S(n + 8, "recover", n + 3, 715, 110, trace, attributes=recovered),
         S(n + 9, "queue payment", n + 8, 720, 100, trace, "queue", "producer"),

@@ -195,6 +195,7 @@ def _empty(queries: Queries, view: str) -> str:
 
 
 def _show_trace(queries: Queries, options: argparse.Namespace) -> int:
+    from ..local.links import targets
     from ..local.model import Filter
     from ..local.terminal import print_trace
 
@@ -210,7 +211,7 @@ def _show_trace(queries: Queries, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"spans": [_plain(span) for span in spans], "logs": [_plain(log) for log in logs]}, indent=2))
     else:
-        print_trace(_console(), spans, logs, details=options.details)
+        print_trace(_console(), spans, logs, details=options.details, targets=targets(queries, spans))
     return 0
 
 

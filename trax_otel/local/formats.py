@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-
-from .. import semconv
 
 _SYMBOLS: Final = {
     **{code: chr(0x2400 + code) for code in range(0x20)},
@@ -102,34 +99,3 @@ def http_status(attributes: Mapping[str, Any]) -> int | None:
     """The status of an HTTP call, by the attribute's present or former name; None where there is none."""
     value = attributes.get("http.response.status_code", attributes.get("http.status_code"))
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-@dataclass(frozen=True)
-class Badge:
-    """A short remark on a span; `tone` is `retry`, `breaker`, `recovery` or `outcome`."""
-
-    text: str
-    tone: str
-
-
-def badges(attributes: Mapping[str, Any]) -> list[Badge]:
-    """What makes a span one of a retry, a breaker or a recovery, a failed HTTP call, or neither success nor failure."""
-    found = []
-    if (status := http_status(attributes)) is not None and status >= 400:
-        found.append(Badge(f"HTTP {status}", "outcome"))
-    if (attempt := attributes.get(semconv.RETRY_ATTEMPT)) is not None:
-        found.append(Badge(f"attempt {attempt}", "retry"))
-    if count := attributes.get(semconv.RETRY_COUNT):
-        found.append(Badge(f"{count} repeat{'' if count == 1 else 's'}", "retry"))
-    if name := attributes.get(semconv.BREAKER_NAME):
-        found.append(Badge(f"breaker {name}", "breaker"))
-    if state := attributes.get(semconv.BREAKER_STATE):
-        found.append(Badge(f"breaker {str(state).replace('_', ' ')}", "breaker"))
-    if strategy := attributes.get(semconv.RECOVERY_STRATEGY):
-        found.append(Badge(f"recovery: {strategy}", "recovery"))
-    if recovered := attributes.get(semconv.RECOVERY_OUTCOME):
-        found.append(Badge(f"recovery {recovered}", "recovery"))
-    outcome = attributes.get(semconv.OUTCOME)
-    if outcome in ("cancelled", "rejected"):
-        found.append(Badge(str(outcome), "outcome"))
-    return found

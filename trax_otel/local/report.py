@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from .links import targets
 from .model import Filter
 from .queries import Queries
 
@@ -39,7 +40,8 @@ def report(queries: Queries) -> tuple[str, str]:
         spans = queries.trace(summary.trace_id)
         if spans:
             spans_left -= len(spans)
-            drawn.append((summary, waterfall(spans, queries.logs(Filter(trace_id=summary.trace_id, limit=MAX_LOGS)))))
+            logs = queries.logs(Filter(trace_id=summary.trace_id, limit=MAX_LOGS))
+            drawn.append((summary, waterfall(spans, logs, targets=targets(queries, spans))))
     errors = queries.errors(Filter(limit=200))
     codes = list(dict.fromkeys(entry.code for entry in errors if entry.code))
     style, script = templating.static("style.css"), templating.static("page.js")

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from .. import semconv
+from .attempts import adopt
 from .model import Event, Log, Span
 
 
 @dataclass
 class Node:
-    """A span at its place in the tree; `below` counts all spans under it."""
+    """A span at its place in the tree; `below` counts all spans under it.
+
+    `by_time`: it stands below a first attempt because it ran then; its parent is the operation.
+    """
 
     span: Span
     depth: int
     below: int = 0
+    by_time: bool = False
 
 
 def nodes(spans: Sequence[Span]) -> list[Node]:
-    """Every span once, parents before children, siblings by start.
+    """Every span once, parents before children, siblings by start; what ran in a back-dated attempt's time below that.
 
     A span whose parent is not here is a root; so is one of each circle of parents, which only a broken sender makes.
     """
@@ -28,12 +32,15 @@ def nodes(spans: Sequence[Span]) -> list[Node]:
     children: dict[str | None, list[Span]] = {}
     for span in sorted(spans, key=lambda entry: entry.start_ns):
         children.setdefault(span.parent_id if span.parent_id in known else None, []).append(span)
+    moved = adopt(children)
     placed: list[Node] = []
     seen: set[str] = set()
     _place(children.get(None, []), children, placed, seen)
     for span in spans:
         if span.span_id not in seen:
             _place([span], children, placed, seen)
+    for node in placed:
+        node.by_time = node.span.span_id in moved
     _count(placed)
     return placed
 
@@ -63,21 +70,6 @@ def _count(placed: Sequence[Node]) -> None:
 
 def _close(above: list[Node], counted: list[int], index: int) -> None:
     above.pop().below = index - counted.pop() - 1
-
-
-def waits(placed: Sequence[Node]) -> dict[str, tuple[int, int]]:
-    """For each repeated attempt, by its span's id: when the one before it ended and when it began."""
-    attempts: dict[str | None, list[Span]] = {}
-    for node in placed:
-        if semconv.RETRY_ATTEMPT in node.span.attributes:
-            attempts.setdefault(node.span.parent_id, []).append(node.span)
-    found = {}
-    for members in attempts.values():
-        members.sort(key=lambda span: span.start_ns)
-        for before, span in pairwise(members):
-            if span.start_ns > before.end_ns:
-                found[span.span_id] = (before.end_ns, span.start_ns)
-    return found
 
 
 def bounds(spans: Sequence[Span]) -> tuple[int, int]:

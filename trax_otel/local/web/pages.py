@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors.codes import error_code
+from ..links import targets
 from ..model import Filter
 from ..queries import Queries
 from ..report import report
@@ -111,7 +112,7 @@ class Pages:
         if not spans:
             return _missing(request, f"No trace begins with {request.path_params['trace_id']}.")
         logs = self._queries.logs(Filter(trace_id=spans[0].trace_id, limit=MAX_LOGS))
-        return _page(request, "trace.html", trace=waterfall(spans, logs))
+        return _page(request, "trace.html", trace=waterfall(spans, logs, targets=targets(self._queries, spans)))
 
     def size(self, request: Request) -> Response:
         """How many spans the trace has by now: an open page asks when something arrived."""
@@ -126,7 +127,7 @@ class Pages:
             return _missing(request, "There is no such span.")
         logs = [log for log in self._queries.logs(Filter(trace_id=trace_id, limit=MAX_LOGS)) if log.span_id == span_id]
         window = (summary[0].start_ns, summary[0].start_ns + summary[0].duration_ns)
-        row = waterfall([span], logs, window).rows[0]
+        row = waterfall([span], logs, window, targets(self._queries, [span])).rows[0]
         return _page(request, "span.html", row=row, bare="bare" in request.query_params)
 
     def metrics(self, request: Request) -> Response:

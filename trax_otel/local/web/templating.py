@@ -17,7 +17,9 @@ from ... import semconv
 from ...errors.codes import error_code
 from .. import formats
 from ..model import Event, Log
+from ..words import told
 from . import plots
+from .waterfall import Pause
 
 CONTENT_TYPES: Final = {
     "style.css": "text/css; charset=utf-8",
@@ -111,8 +113,11 @@ def environment() -> Environment:
         duration=formats.duration, moment=formats.moment, shown=formats.shown, quantity=formats.quantity,
         bytesize=lambda value: formats.quantity(value, "By"), plural=_plural, first_line=_first_line,
     )  # fmt: skip
-    made.tests.update(log=lambda value: isinstance(value, Log), event=lambda value: isinstance(value, Event))
-    made.globals.update(names=semconv, known_code=error_code, figures=plots.figures, drawing=plots, without=_without)
+    made.tests.update(log=lambda value: isinstance(value, Log), event=lambda value: isinstance(value, Event),
+                      pause=lambda value: isinstance(value, Pause))  # fmt: skip
+    made.globals.update(
+        names=semconv, known_code=error_code, figures=plots.figures, drawing=plots, without=_without, told=told
+    )
     return made
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from ... import semconv
-from ..formats import Badge, badges, duration, http_status
+from ..attempts import Wait, with_waits
+from ..badges import Badge, badges, label
+from ..formats import duration, http_status
+from ..links import PLAIN_LINK, Reference, Targets, references
 from ..model import Event, Log, Span
-from ..tree import Node, bounds, happenings, logs_by_span, nodes, waits
+from ..tree import Node, bounds, happenings, logs_by_span, nodes
 
 COLOURS: Final = 8
 """How many colours the style sheet has for services; more services share them."""
@@ -31,12 +34,15 @@ class Tick:
 
 
 @dataclass(frozen=True)
-class Gap:
-    """The wait between two attempts, in percent of the trace."""
+class Pause:
+    """The wait between two attempts as a row of its own; `left` and `width` in percent of the trace."""
 
+    wait: Wait
+    depth: int
+    indent: int
     left: str
     width: str
-    text: str
+    right: str
 
 
 @dataclass(frozen=True)
@@ -51,11 +57,23 @@ class Row:
     width: str
     colour: int
     ticks: tuple[Tick, ...]
-    gap: Gap | None
     badges: tuple[Badge, ...]
     logs: tuple[Log, ...]
+    references: tuple[Reference, ...]
+    by_time: bool
+    """Whether it stands below a first attempt because it ran then."""
     start_ns: int
     """When the trace began."""
+
+    @property
+    def label(self) -> str:
+        """The span's name, with what tells it from others of its kind."""
+        return label(self.span) or "unnamed"
+
+    @property
+    def told(self) -> tuple[Reference, ...]:
+        """The links that a reader should see without asking: what tripped a breaker, which run is gone on with."""
+        return tuple(one for one in self.references if one.meaning != PLAIN_LINK)
 
     @property
     def failed(self) -> bool:
@@ -91,6 +109,8 @@ class Waterfall:
     start_ns: int
     duration_ns: int
     rows: tuple[Row, ...]
+    lines: tuple[Row | Pause, ...]
+    """The rows with the waits between attempts."""
     services: tuple[tuple[str, int], ...]
     """Each service with its colour."""
     loose_logs: tuple[Log, ...]
@@ -106,10 +126,10 @@ class Waterfall:
         """How many levels the tree has."""
         return max(row.depth for row in self.rows) + 1
 
-    def chunks(self) -> Iterator[tuple[Row, ...]]:
+    def chunks(self) -> Iterator[tuple[Row | Pause, ...]]:
         """The rows in groups that the browser skips while they are out of sight."""
-        for first in range(0, len(self.rows), CHUNK):
-            yield self.rows[first : first + CHUNK]
+        for first in range(0, len(self.lines), CHUNK):
+            yield self.lines[first : first + CHUNK]
 
     def scale(self) -> list[tuple[int, str]]:
         """The marks of the time axis: percent and text."""
@@ -126,36 +146,46 @@ class Waterfall:
         return [(rows[0], len(rows)) for rows in found.values()]
 
 
-def waterfall(spans: Sequence[Span], logs: Sequence[Log] = (), window: tuple[int, int] | None = None) -> Waterfall:
-    """Lay out a trace; `spans` is not empty. `window`: begin and end of the whole, where `spans` are only a part."""
+def waterfall(
+    spans: Sequence[Span],
+    logs: Sequence[Log] = (),
+    window: tuple[int, int] | None = None,
+    targets: Targets | None = None,
+) -> Waterfall:
+    """Lay out a trace; `spans` is not empty. `window`: begin and end of the whole, where `spans` are only a part.
+
+    `targets`: what is known of the spans that links lead to (see `links.targets`).
+    """
     start, end = window or bounds(spans)
     length = max(1, end - start)
     by_span = logs_by_span(spans, logs)
     services = list(dict.fromkeys(span.service for span in spans))
     colours = {service: number % COLOURS for number, service in enumerate(services)}
-    placed = nodes(spans)
-    pauses = waits(placed)
-    rows = tuple(
-        _row(node, start, length, colours, tuple(by_span.get(node.span.span_id, ())), pauses.get(node.span.span_id))
-        for node in placed
+    lines = tuple(
+        _pause(line, start, length)
+        if isinstance(line, Wait)
+        else _row(line, start, length, colours, tuple(by_span.get(line.span.span_id, ())), targets or {})
+        for line in with_waits(nodes(spans))
     )
     return Waterfall(
-        spans[0].trace_id, start, end - start, rows, tuple((name, colours[name]) for name in services),
-        tuple(by_span.get(None, ())),
+        spans[0].trace_id, start, end - start, tuple(line for line in lines if isinstance(line, Row)), lines,
+        tuple((name, colours[name]) for name in services), tuple(by_span.get(None, ())),
     )  # fmt: skip
 
 
-def _row(
-    node: Node, start: int, length: int, colours: dict[str, int], logs: tuple[Log, ...], wait: tuple[int, int] | None
-) -> Row:
+def _pause(wait: Wait, start: int, length: int) -> Pause:
+    return Pause(
+        wait, wait.depth, min(wait.depth, DEEPEST), _percent(wait.start_ns - start, length),
+        _percent(wait.end_ns - wait.start_ns, length), _percent(wait.end_ns - start, length),
+    )  # fmt: skip
+
+
+def _row(node: Node, start: int, length: int, colours: dict[str, int], logs: tuple[Log, ...], targets: Targets) -> Row:
     span = node.span
-    gap = None
-    if wait is not None:
-        gap = Gap(_percent(wait[0] - start, length), _percent(wait[1] - wait[0], length), duration(wait[1] - wait[0]))
     return Row(
         span, node.depth, min(node.depth, DEEPEST), node.below, _percent(span.start_ns - start, length),
-        _percent(span.duration_ns, length), colours[span.service], _ticks(span, logs, start, length), gap,
-        tuple(badges(span.attributes)) if span.attributes else (), logs, start,
+        _percent(span.duration_ns, length), colours[span.service], _ticks(span, logs, start, length), tuple(badges(span)),
+        logs, references(span, targets), node.by_time, start,
     )  # fmt: skip
 
 

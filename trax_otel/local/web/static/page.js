@@ -71,7 +71,7 @@
   const toggle = (row) => open(row, headOf(row).getAttribute("aria-expanded") !== "true");
 
   function neighbour(row, step) {
-    const rows = all(".row", row.closest(".waterfall")).filter((other) => !other.hidden);
+    const rows = all(".row", row.closest(".waterfall")).filter((other) => !other.hidden && headOf(other));
     return rows[rows.indexOf(row) + step];
   }
 

@@ -1,0 +1,148 @@
+"""Services, operations, errors, traces, logs and metrics in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from ..distributions import HISTOGRAMS, SHARES, overall, percentiles
+from ..formats import clean, duration, moment, quantity
+from .tables import Listing, failed, pairs, short, text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..model import (
+        ErrorStats,
+        Log,
+        MetricInfo,
+        MetricSeries,
+        OperationStats,
+        ServiceStats,
+        TraceSummary,
+    )
+
+_SEVERITY_STYLES: Final = {
+    "WARN": "yellow",
+    "WARNING": "yellow",
+    "ERROR": "red",
+    "FATAL": "bold red",
+    "CRITICAL": "bold red",
+}
+
+
+def print_services(console: Console, stats: Sequence[ServiceStats]) -> None:
+    """What each service has sent."""
+    listing = Listing(
+        "Services", "service", "version", "processes>", "spans>", "failed>", "logs>", "metrics>", "last seen"
+    )
+    for entry in stats:
+        listing.add(
+            text(entry.service), text(entry.version or "–"), str(entry.instances), str(entry.spans), failed(entry.errors),
+            str(entry.logs), str(entry.metrics), moment(entry.last_ns),
+        )  # fmt: skip
+    listing.print(console)
+
+
+def print_operations(console: Console, stats: Sequence[OperationStats]) -> None:
+    """Count, errors and percentiles of each operation."""
+    listing = Listing("Operations", "service", "operation", "kind", "count>", "errors>", "p50>", "p95>", "p99>")
+    for entry in stats:
+        listing.add(
+            text(entry.service), text(entry.operation), entry.kind, str(entry.count), failed(entry.errors),
+            duration(entry.p50_ns), duration(entry.p95_ns), duration(entry.p99_ns),
+        )  # fmt: skip
+    listing.print(console)
+
+
+def print_errors(console: Console, stats: Sequence[ErrorStats]) -> None:
+    """Errors by code, type and fingerprint."""
+    listing = Listing(
+        "Errors by code", "code", "type", "message", "count>", "retryable", "service", "fingerprint", "trace"
+    )
+    for entry in stats:
+        retryable = "–" if entry.retryable is None else "yes" if entry.retryable else "no"
+        listing.add(
+            text(entry.code or "–", "bold red"), text(entry.type or "–"), text(short(entry.message, 60) or "–"),
+            str(entry.count), retryable,
+            text(entry.service), text(entry.fingerprint[:8] or "–", "dim"), text((entry.example_trace_id or "–")[:8], "cyan"),
+        )  # fmt: skip
+    listing.print(console)
+
+
+def print_traces(console: Console, traces: Sequence[TraceSummary]) -> None:
+    """Traces, one a line."""
+    listing = Listing("Traces", "trace", "began", "root", "services", "duration>", "spans>", "failed>", "codes")
+    for entry in traces:
+        listing.add(
+            text(entry.trace_id[:16], "cyan"), moment(entry.start_ns), text(entry.root), text(", ".join(entry.services)),
+            duration(entry.duration_ns), str(entry.spans), failed(entry.errors), text(", ".join(entry.error_codes), "red"),
+        )  # fmt: skip
+    listing.print(console)
+
+
+def print_trace_lines(console: Console, traces: Iterable[TraceSummary]) -> None:
+    """Traces as they arrive, one a line, without a head."""
+    for entry in traces:
+        line = Text.assemble(
+            (f"{moment(entry.start_ns)} ", "dim"), text(entry.trace_id[:16], "cyan"), "  ", text(entry.root, "bold"),
+            f"  {duration(entry.duration_ns)}  ", text(", ".join(entry.services), "dim"), f"  {entry.spans} spans",
+        )  # fmt: skip
+        if entry.errors:
+            line.append(f"  {entry.errors} failed {clean(' '.join(entry.error_codes))}", "red")
+        console.print(line, soft_wrap=True)
+
+
+def print_logs(console: Console, logs: Iterable[Log]) -> None:
+    """Log records, one a line, oldest first."""
+    for log in logs:
+        console.print(log_line(log, clock=True), soft_wrap=True)
+
+
+def print_metrics(console: Console, metrics: Sequence[MetricInfo]) -> None:
+    """What metrics there are."""
+    listing = Listing("Metrics", "metric", "kind", "unit", "services", "series>", "points>", "meaning")
+    for entry in metrics:
+        listing.add(
+            text(entry.name), entry.kind, text(entry.unit), text(", ".join(entry.services)), str(entry.series),
+            str(entry.points), text(entry.description, "dim"),
+        )  # fmt: skip
+    listing.print(console)
+
+
+def print_series(console: Console, series: Sequence[MetricSeries]) -> None:
+    """The latest value of each series of one metric; of a histogram count, mean and percentiles of all that is stored."""
+    spread = series[0].kind in HISTOGRAMS
+    figures = ("count", "mean", *(f"p{share}" for share in SHARES)) if spread else ("latest",)
+    listing = Listing(clean(series[0].name), "service", "attributes", *(f"{name}>" for name in figures), "at")
+    for entry in series:
+        point = entry.points[-1] if entry.points else None
+        whole = overall(entry)
+        if spread and whole is not None:
+            values = [
+                f"{whole.count:,}", quantity((whole.sum or 0.0) / whole.count if whole.count else None, entry.unit),
+                *(quantity(value, entry.unit) for value in percentiles(whole)),
+            ]  # fmt: skip
+        else:
+            values = [quantity(point.value if point else None, entry.unit)] + ["–"] * (len(figures) - 1)
+        when = moment(point.time_ns) if point else "–"
+        listing.add(text(entry.service), text(pairs(entry.attributes)), *map(text, values), when)
+    listing.print(console)
+
+
+def log_line(log: Log, start_ns: int | None = None, *, clock: bool = False) -> Text:
+    """A log record on one line, at its time of day or at its offset from `start_ns`."""
+    when = moment(log.time_ns) if clock or start_ns is None else f"+{duration(log.time_ns - start_ns)}"
+    line = Text.assemble(
+        (f"{when} ", "dim"), text(f"{log.severity or '–':<5} ", _SEVERITY_STYLES.get(log.severity.upper(), "green")),
+        text(log.event_name or log.logger, "dim"), "  ", text(log.body),
+    )  # fmt: skip
+    if clock:
+        line.append(f"  {clean(log.service)}", "dim")
+        if log.trace_id:
+            line.append(f" {log.trace_id[:8]}", "cyan")
+    if log.error_code:
+        line.append(f"  {clean(log.error_code)}", "red")
+    return line
