@@ -114,7 +114,7 @@ def test_one_bad_value_does_not_take_its_neighbours_along() -> None:
 
 
 def test_a_misspelt_variable_names_its_nearest_and_foreign_ones_are_left_alone() -> None:
-    environ = {"TRAX_LOG_LEVL": "INFO", "TRAX_BACKEND_URL": "x", "OTEL_SERVICE_NAME": "shop"}
+    environ = {"TRAX_LOG_LEVL": "INFO", "TRAX_BACKEND_URL": "x", "TRAX_DATABASE_URL": "x", "OTEL_SERVICE_NAME": "shop"}
     assert (
         only(load(environ=environ)[1]) == "environment: TRAX_LOG_LEVL: no such variable; did you mean TRAX_LOG_LEVEL?"
     )

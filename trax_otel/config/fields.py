@@ -204,10 +204,10 @@ OTHER_VARIABLES: Final = {
 """Variables that name things outside the sections."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` may have been meant as, or None."""
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """The known name that `name` may have been meant as, or None. `likeness` is how alike they must be, up to 1."""
     import difflib  # only after a mistake
 
     by_lower = {one.lower(): one for one in known}
-    found = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=likeness)
     return by_lower[found[0]] if found else None

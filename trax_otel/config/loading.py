@@ -13,6 +13,7 @@ from .sections import UNSET, Settings
 _SECRET: Final = r"(?i)pass|secret|token|key|auth|credential|cookie"  # noqa: S105
 _MAX_FILE: Final = 1024 * 1024
 PREFIX: Final = "TRAX_"
+_MISSPELT: Final = 0.8
 
 
 class Problem:
@@ -130,9 +131,10 @@ def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> It
             if value != "":  # as OpenTelemetry has it: an empty variable is an unset one
                 yield _Given("environment", variable, field.key, value)
         elif variable not in OTHER_VARIABLES:
-            known = [*BY_VARIABLE, *OTHER_VARIABLES]
-            if (meant := nearest(variable, known)) is not None:
-                problems.append(Problem("environment", variable, f"no such variable; did you mean {meant}?"))
+            known = [name.removeprefix(PREFIX) for name in (*BY_VARIABLE, *OTHER_VARIABLES)]
+            meant = nearest(variable.removeprefix(PREFIX), known, _MISSPELT)  # an application's own may begin so too
+            if meant is not None:
+                problems.append(Problem("environment", variable, f"no such variable; did you mean {PREFIX}{meant}?"))
 
 
 def _hint(name: object, known: Any) -> str:

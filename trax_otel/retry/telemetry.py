@@ -182,8 +182,9 @@ class Trace:
             attributes[semconv.ERROR_CODE] = facts.code
         emit_event(semconv.RETRY_SCHEDULED_EVENT, attributes, span=self.operation.span)
         if config.debug():
-            _logger.debug("%s: attempt %d failed, the next follows in %.3f s (%s)",
-                          self.operation.name, number, delay, source)  # fmt: skip
+            failure = "its result" if facts is None else f"{facts.type}, {facts.code}"
+            _logger.debug("%s: attempt %d failed (%s), the next follows in %.3f s (%s)",
+                          self.operation.name, number, failure, delay, source)  # fmt: skip
 
     def succeeded(self, number: int) -> None:
         """The call has succeeded."""

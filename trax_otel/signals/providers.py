@@ -16,7 +16,7 @@ from opentelemetry import trace as trace_api
 from opentelemetry._logs import _internal as _logs_internal
 from opentelemetry.metrics import _internal as _metrics_internal
 
-from .. import semconv
+from .. import config, semconv
 from ..version import __version__
 
 if TYPE_CHECKING:
@@ -93,13 +93,23 @@ def tracing() -> bool:
 
 
 def observed() -> bool:
-    """Whether any tracer or meter provider is set: if not, a call that goes well need only be counted."""
+    """Whether a tracer or meter provider is set, or debug mode is on: if not, a call that goes well need only be counted."""
     return (
         trace_api._TRACER_PROVIDER is not None
         or _metrics_internal._METER_PROVIDER is not None
         or _handle.tracer_provider is not None
         or _handle.meter_provider is not None
+        or _debugging
     )
+
+
+def _follow_debug(on: bool) -> None:
+    global _debugging
+    _debugging = on
+
+
+_debugging = False
+config.on_debug_change(_follow_debug)
 
 
 def log_export() -> bool:
