@@ -71,7 +71,6 @@ def _sync_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...,
 
     @functools.wraps(function)
     def retried(*args: Any, **kwargs: Any) -> Any:
-        first = None
         operation = Operation(name).begin() if observed() else None
         if plain:
             try:
@@ -83,6 +82,8 @@ def _sync_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...,
                 if operation is not None:
                     operation.end()
                 return value
+        else:
+            first = None
         return run(policy.plan(functools.partial(function, *args, **kwargs), operation, first))
 
     return retried
@@ -93,7 +94,6 @@ def _async_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...
 
     @functools.wraps(function)
     async def retried(*args: Any, **kwargs: Any) -> Any:
-        first = None
         operation = Operation(name).begin() if observed() else None
         if plain:
             try:
@@ -105,6 +105,8 @@ def _async_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...
                 if operation is not None:
                     operation.end()
                 return value
+        else:
+            first = None
         return await run_async(policy.plan(functools.partial(function, *args, **kwargs), operation, first))
 
     return retried

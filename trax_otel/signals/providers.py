@@ -64,6 +64,7 @@ class Handle:
 _handle = Handle(0)
 _generations = 0
 _listeners: list[Callable[[], None]] = []
+_watched = False
 
 
 def tracer() -> Tracer:
@@ -97,19 +98,14 @@ def observed() -> bool:
     return (
         trace_api._TRACER_PROVIDER is not None
         or _metrics_internal._METER_PROVIDER is not None
-        or _handle.tracer_provider is not None
-        or _handle.meter_provider is not None
-        or _debugging
+        or _watched
     )
 
 
-def _follow_debug(on: bool) -> None:
-    global _debugging
-    _debugging = on
-
-
-_debugging = False
-config.on_debug_change(_follow_debug)
+def _watch(_: bool | None = None) -> None:
+    """Settle beforehand what `observed` need not ask at each call."""
+    global _watched
+    _watched = config.debug() or _handle.tracer_provider is not None or _handle.meter_provider is not None
 
 
 def log_export() -> bool:
@@ -138,6 +134,7 @@ def use_providers(
     before = _handle
     _generations += 1
     _handle = Handle(_generations, tracer_provider, meter_provider, logger_provider)
+    _watch()
     for listener in _listeners:
         listener()
 
@@ -145,7 +142,11 @@ def use_providers(
         global _handle, _generations
         _generations += 1
         _handle = Handle(_generations, before.tracer_provider, before.meter_provider, before.logger_provider)
+        _watch()
         for listener in _listeners:
             listener()
 
     return restore
+
+
+config.on_debug_change(_watch)
