@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock
 from ..retry.drivers import perform_call
@@ -16,18 +16,11 @@ from .telemetry import Trace
 
 if TYPE_CHECKING:
     from .base import RecoveryContext, RecoveryStrategy
+    from .manager import Limits
     from .telemetry import Ending
 
 NO_TIME: Final = 0.001
 """Seconds that are not worth beginning anything."""
-
-
-class Limits(NamedTuple):
-    """What settings may give, resolved. `timeout` is seconds."""
-
-    enabled: bool
-    max_fallbacks: int
-    timeout: float
 
 
 def recovery(strategies: Sequence[RecoveryStrategy], context: RecoveryContext, limits: Limits, awaits: bool) -> Plan:

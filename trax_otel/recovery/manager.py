@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from .. import config, lifecycle
 from ..errors import InvalidConfigError
-from ..retry.decorators import is_coroutine_function
-from ..retry.drivers import run, run_async
-from . import telemetry
-from .attempt import Limits, recovery
+from . import driving
 from .base import DEFAULT_PRIORITY, RecoveryContext, RecoveryStrategy
 from .strategies.simple import CallableStrategy
 
 if TYPE_CHECKING:
     from ..retry.conditions import Condition
+    from ..retry.plan import Plan
 
 F = TypeVar("F", bound=Callable[[RecoveryContext], Any | Awaitable[Any]])
 
@@ -32,6 +30,14 @@ def _renew_lock() -> None:
 lifecycle.register(
     lifecycle.Participant("recovery managers", lifecycle.ORDER_PRODUCERS, after_fork_in_child=_renew_lock)
 )
+
+
+class Limits(NamedTuple):
+    """What settings may give, resolved. `timeout` is seconds."""
+
+    enabled: bool
+    max_fallbacks: int
+    timeout: float
 
 
 class RecoveryManager:
@@ -126,13 +132,15 @@ class RecoveryManager:
             RecoveryError: TRAX-007, nothing answered; `causes` and `__cause__` have the error of each strategy.
             BaseException: `context.error` itself, where recovery is switched off or where it is no `Exception`.
         """
-        return await run_async(self._plan(context, awaits=True))
+        return await driving.run_async(self._plan(context, awaits=True))
 
     def attempt_recovery_sync(self, context: RecoveryContext) -> Any:
         """`attempt_recovery` for code without an event loop; a strategy that has to be awaited counts as failed."""
-        return run(self._plan(context, awaits=False))
+        return driving.run(self._plan(context, awaits=False))
 
-    def _plan(self, context: RecoveryContext, awaits: bool) -> Any:
+    def _plan(self, context: RecoveryContext, awaits: bool) -> Plan:
+        from .attempt import recovery
+
         if not isinstance(context, RecoveryContext):
             raise InvalidConfigError(f"context={context!r}: a RecoveryContext is needed")
         self._declare(context.operation)
@@ -146,6 +154,8 @@ class RecoveryManager:
         return self._limits
 
     def _declare(self, operation: str) -> None:
+        from . import telemetry
+
         new = [known.name for known in self._strategies if (operation, known.name) not in self._declared]
         if new and len(self._declared) < config.settings().metrics.cardinality_limit:
             self._declared.update((operation, name) for name in new)
@@ -160,6 +170,8 @@ def _check_settings(given: dict[str, Any]) -> None:
 
 
 def _problem(strategy: Any) -> str | None:
+    from ..retry.decorators import is_coroutine_function
+
     if isinstance(strategy, type):
         return f"it is a class; add an object of it: {strategy.__name__}(…)"
     name, priority = getattr(strategy, "name", None), getattr(strategy, "priority", None)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ...errors import InvalidConfigError
-from ...retry.drivers import run, run_async
+from ..driving import run, run_async
 from .storage import OnStoreLoss
 from .values import encode
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ...errors import InvalidConfigError
-from ...retry.drivers import run, run_async
+from ..driving import run, run_async
 from .context import AsyncOperationState, OperationState, checked_loss, perform_here
 from .errors import OperationNotFoundError, StateError
 from .records import DEAD, FAILED, OperationRecord, Recovery, public

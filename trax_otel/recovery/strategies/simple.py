@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidConfigError
-from ...retry.conditions import check_condition, test_of
 from ..base import DEFAULT_PRIORITY, RecoveryContext, RecoveryStrategy
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ class CallableStrategy(RecoveryStrategy):
         priority: int = DEFAULT_PRIORITY,
         name: str | None = None,
     ) -> None:
+        from ...retry.conditions import check_condition, test_of
+
         if not callable(function):
             raise InvalidConfigError(f"function={function!r}: a function of the context is needed")
         problem = None if on is None else check_condition(on)
