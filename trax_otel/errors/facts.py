@@ -17,7 +17,6 @@ FRAMES: Final = 3
 """The innermost frames of the application that a fingerprint looks at."""
 MAX_STEPS: Final = 1_000
 _CACHE: Final = f"{MARKS}facts__"
-_OWN: Final = os.path.realpath(__file__).rpartition("/errors/")[0] + "/"
 
 
 def error_facts(error: BaseException) -> ErrorFacts:
@@ -104,9 +103,15 @@ def _of_application(filename: str) -> bool:
     if filename.startswith("<frozen") or "/site-packages/" in filename or "/dist-packages/" in filename:
         return False
     resolved = filename if filename.startswith("<") else os.path.realpath(filename)
-    if resolved.startswith(_OWN):
+    if resolved.startswith(_own()):
         return False
     return not resolved.startswith(_libraries()) and not resolved.startswith(f"{sys.base_prefix}/lib/python")
+
+
+@lru_cache(maxsize=1)
+def _own() -> str:
+    """The package's folder; asking the file system is dear, so not at import."""
+    return os.path.realpath(__file__).rpartition("/errors/")[0] + "/"
 
 
 @lru_cache(maxsize=1)
