@@ -69,6 +69,10 @@ class RecoveryContext:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"RecoveryContext.{name} cannot be changed: make another one with `replace`")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        arguments = self.args, dict(self.kwargs)
+        return RecoveryContext, (self.operation, self.error, arguments, dict(self.metadata))
+
     def __repr__(self) -> str:  # arguments and metadata may hold what must not be logged
         return f"RecoveryContext(operation={self.operation!r}, error={type(self.error).__name__})"
 

@@ -174,6 +174,8 @@ def _problem(strategy: Any) -> str | None:
 
     if isinstance(strategy, type):
         return f"it is a class; add an object of it: {strategy.__name__}(…)"
+    if callable(strategy) and not hasattr(strategy, "recover"):
+        return "it is a function; add CallableStrategy(function), or decorate it by @manager.strategy()"
     name, priority = getattr(strategy, "name", None), getattr(strategy, "priority", None)
     if not isinstance(name, str) or not name:
         return f"its name is {name!r}, and a text is needed"
@@ -182,6 +184,6 @@ def _problem(strategy: Any) -> str | None:
     for method in ("applies", "recover"):
         if not callable(getattr(strategy, method, None)):
             return f"it has no method {method}(context)"
-    if is_coroutine_function(strategy.applies):
+    if is_coroutine_function(getattr(strategy, "applies", None)):
         return "applies is a coroutine function; it is called, not awaited"
     return None

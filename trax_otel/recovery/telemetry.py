@@ -14,7 +14,7 @@ from .. import clock, config, semconv
 from ..errors import error_facts
 from ..metrics.operation import CANCELLED, FAILURE, REJECTED, SUCCESS
 from ..signals import SpanScope, counter, emit_event, histogram, record_error, start_span, tracing
-from ..signals.stacktrace import describe
+from ..signals.stacktrace import describe, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -123,4 +123,4 @@ class Trace:
         if ending in ("recovered", "prepared"):
             _logger.info("recovered %s by %s after %.3f s", self.operation, strategy, seconds)
         elif error is not None and isinstance(error, Exception):
-            _logger.warning("recovery of %s failed after %.3f s: %s", self.operation, seconds, describe(error))
+            _logger.warning("%s (after %.3f s)", message_of(error), seconds)

@@ -51,8 +51,7 @@ def _run(plan: Plan) -> Outcome:
         while True:
             effect = plan.send(perform_call(effect) if type(effect) is Call else sleep(effect))  # type: ignore[arg-type]
     except StopIteration as done:
-        outcome: Outcome = done.value
-        return outcome
+        return done.value  # type: ignore[no-any-return]  # a local of this frame would hold the error that holds it
     finally:
         plan.close()
 
@@ -65,8 +64,7 @@ async def _run_async(plan: Plan) -> Outcome:
             effect = plan.send(outcome)
             del outcome
     except StopIteration as done:
-        ended: Outcome = done.value
-        return ended
+        return done.value  # type: ignore[no-any-return]
     finally:
         plan.close()
 
