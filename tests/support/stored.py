@@ -52,6 +52,7 @@ class L:
     service: str = "shop"
     logger: str = "shop.orders"
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    event: str = ""
 
 
 def trace_id(number: int) -> str:
@@ -62,16 +63,17 @@ def span_id(number: int) -> str:
     return f"{number:016x}"
 
 
-def _put(target: Any, attributes: Mapping[str, Any]) -> None:
+def put(target: Any, attributes: Mapping[str, Any]) -> None:
     for key, value in attributes.items():
         pair = target.add(key=key)
         kind = {bool: "bool_value", int: "int_value", float: "double_value", str: "string_value"}[type(value)]
         setattr(pair.value, kind, value)
 
 
-def _resource(target: Any, service: str) -> None:
-    _put(
-        target.attributes, {"service.name": service, "service.version": "1.4.2", "service.instance.id": f"{service}-1"}
+def resource(target: Any, service: str, instance: str = "") -> None:
+    put(
+        target.attributes,
+        {"service.name": service, "service.version": "1.4.2", "service.instance.id": instance or f"{service}-1"},
     )
 
 
@@ -82,9 +84,9 @@ def ns(at: float) -> int:
 def span_request(spans: Iterable[S]) -> bytes:
     request = ExportTraceServiceRequest()
     for one in spans:
-        resource = request.resource_spans.add()
-        _resource(resource.resource, one.service)
-        scope = resource.scope_spans.add()
+        added = request.resource_spans.add()
+        resource(added.resource, one.service)
+        scope = added.scope_spans.add()
         scope.scope.name = "tests"
         span = scope.spans.add(
             trace_id=bytes.fromhex(trace_id(one.trace)), span_id=bytes.fromhex(span_id(one.id)), name=one.name,
@@ -95,40 +97,41 @@ def span_request(spans: Iterable[S]) -> bytes:
         if one.error is not None:
             span.status.code = 2
             span.status.message = one.error
-        _put(span.attributes, one.attributes)
+        put(span.attributes, one.attributes)
         for name, at, attributes in one.events:
-            _put(span.events.add(name=name, time_unix_nano=ns(at)).attributes, attributes)
+            put(span.events.add(name=name, time_unix_nano=ns(at)).attributes, attributes)
         for trace, linked, attributes in one.links:
             link = span.links.add(trace_id=bytes.fromhex(trace_id(trace)), span_id=bytes.fromhex(span_id(linked)))
-            _put(link.attributes, attributes)
+            put(link.attributes, attributes)
     return request.SerializeToString()
 
 
 def log_request(logs: Iterable[L]) -> bytes:
     request = ExportLogsServiceRequest()
     for one in logs:
-        resource = request.resource_logs.add()
-        _resource(resource.resource, one.service)
-        scope = resource.scope_logs.add()
+        added = request.resource_logs.add()
+        resource(added.resource, one.service)
+        scope = added.scope_logs.add()
         scope.scope.name = one.logger
         record = scope.log_records.add(
             time_unix_nano=ns(one.at), severity_text=one.level, severity_number=LEVELS[one.level]
         )
         record.body.string_value = one.body
+        record.event_name = one.event
         if one.trace is not None:
             record.trace_id = bytes.fromhex(trace_id(one.trace))
         if one.span is not None:
             record.span_id = bytes.fromhex(span_id(one.span))
-        _put(record.attributes, one.attributes)
+        put(record.attributes, one.attributes)
     return request.SerializeToString()
 
 
 def metric_request(service: str = "shop", minutes: int = 12, **texts: str) -> bytes:
     """A gauge, a counter and a histogram with two series, a point of each every ten seconds."""
     request = ExportMetricsServiceRequest()
-    resource = request.resource_metrics.add()
-    _resource(resource.resource, service)
-    scope = resource.scope_metrics.add()
+    added = request.resource_metrics.add()
+    resource(added.resource, service)
+    scope = added.scope_metrics.add()
     gauge = scope.metrics.add(
         name=texts.get("gauge", "process.memory.usage"),
         unit="By",
@@ -143,10 +146,10 @@ def metric_request(service: str = "shop", minutes: int = 12, **texts: str) -> by
     for step in range(minutes * 6):
         when = ns(step * 10_000)
         point = gauge.gauge.data_points.add(time_unix_nano=when, as_double=(60 + 8 * (step % 7)) * 2.0**20)
-        _put(point.attributes, {"label": texts.get("label", "resident")})
+        put(point.attributes, {"label": texts.get("label", "resident")})
         for place, code in enumerate(("TRAX-001", "TRAX-005")):
             point = counter.sum.data_points.add(time_unix_nano=when, as_int=step * (place + 1) + (step // 9) * 4)
-            _put(point.attributes, {"trax.error.code": code})
+            put(point.attributes, {"trax.error.code": code})
         for place, route in enumerate(("/orders", "/pay")):
             count = 30 * (step + 1)
             low = count * (20 - step % 5) // 30
@@ -159,7 +162,7 @@ def metric_request(service: str = "shop", minutes: int = 12, **texts: str) -> by
                 explicit_bounds=[0.05, 0.1, 0.5],
                 bucket_counts=buckets,
             )
-            _put(point.attributes, {"http.route": route, "http.request.method": "GET"})
+            put(point.attributes, {"http.route": route, "http.request.method": "GET"})
             if step % 10 == 9:
                 point.exemplars.add(
                     trace_id=bytes.fromhex(trace_id(1)), span_id=bytes.fromhex(span_id(1)), time_unix_nano=when
@@ -213,7 +216,8 @@ def failing_checkout(trace: int = 1, first: int = 1) -> list[S]:
     def attempt(number: int, at: float, took: float) -> S:
         return S(
             n + 3 + number, "attempt", n + 3, at, took, trace, error="Connection refused",
-            attributes={"trax.retry.attempt": number, "trax.outcome": "failure", **backdated[number > 1], **failed}, events=[("exception", at + took - 1, exception)],
+            attributes={"trax.retry.attempt": number, "trax.outcome": "failure", **backdated[number > 1], **failed},
+            events=[("exception", at + took - 1, exception)],
         )  # fmt: skip
 
     payment = {"trax.operation.name": "payment", "trax.retry.count": 2, "trax.outcome": "failure", **failed}

@@ -31,6 +31,9 @@ The data is one SQLite file (TRAX_LOCAL_DB, else under the user's state folder),
   trax-otel local errors                           by code, with the trace of an example
   trax-otel local traces --errors --service shop   failing traces
   trax-otel local trace 4bf92f35                   one trace as a tree (the beginning of its id will do)
+  trax-otel local retries                          calls by how they ended, attempts a call, time waited
+  trax-otel local breakers --since 1h              state now and over time
+  trax-otel local recoveries                       what answered instead, what was resumed
   trax-otel local logs --follow --text timeout     log records as they arrive
   trax-otel local metrics http.server.request.duration
   trax-otel local report failing.html              everything in one file to hand on
@@ -42,6 +45,9 @@ VIEWS: Final = {
     "operations": "count, errors and percentiles of each operation",
     "errors": "errors by code, type and fingerprint",
     "traces": "traces, newest first",
+    "retries": "retried operations: how their calls ended, attempts, waits",
+    "breakers": "circuit breakers: their states over time, and what changed them",
+    "recoveries": "recoveries and what answered, degraded features, resumed operations",
     "trace": "one trace as a tree, with its events and log lines",
     "logs": "log records",
     "metrics": "metrics, or the series of one",
@@ -163,23 +169,25 @@ def _show(queries: Queries, options: argparse.Namespace) -> int:
                       f"no metric is called {options.name}: see trax-otel local metrics")  # fmt: skip
     if getattr(options, "follow", False):
         return _follow(queries, options)
-    read: dict[str, tuple[Callable[[], Sequence[Any]], Callable[[Console, Sequence[Any]], None]]] = {
+    read: dict[str, tuple[Callable[[], Any], Callable[[Console, Any], None]]] = {
         "services": (queries.services, terminal.print_services),
         "operations": (lambda: queries.operations(filter_of(options)), terminal.print_operations),
         "errors": (lambda: queries.errors(filter_of(options)), terminal.print_errors),
         "traces": (lambda: queries.traces(filter_of(options)), terminal.print_traces),
         "logs": (lambda: queries.logs(filter_of(options))[::-1], terminal.print_logs),
         "metrics": (lambda: queries.metrics(filter_of(options)), terminal.print_metrics),
+        "retries": (lambda: queries.retries(filter_of(options)), terminal.print_retries),
+        "breakers": (lambda: queries.breakers(filter_of(options)), terminal.print_breakers),
+        "recoveries": (lambda: queries.recoveries(filter_of(options)), terminal.print_recoveries),
     }
     records, printer = read[options.view]
     return _print(options, records(), printer, _empty(queries, options.view))
 
 
-def _print(
-    options: argparse.Namespace, records: Sequence[Any], printer: Callable[[Console, Any], None], empty: str
-) -> int:
+def _print(options: argparse.Namespace, records: Any, printer: Callable[[Console, Any], None], empty: str) -> int:
     if options.json:
-        print(json.dumps([_plain(record) for record in records], indent=2))
+        plain = [_plain(record) for record in records] if isinstance(records, list) else _plain(records)
+        print(json.dumps(plain, indent=2))
     elif records:
         printer(_console(), records)
     if not records:

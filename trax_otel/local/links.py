@@ -12,6 +12,7 @@ from .model import Link, Span
 
 if TYPE_CHECKING:
     from .queries import Queries
+    from .resilience import Recoveries
 
 PLAIN_LINK: Final = "link to"
 MOST: Final = 500
@@ -67,9 +68,19 @@ def targets(queries: Queries, spans: Iterable[Span]) -> dict[tuple[str, str], Ta
     """The spans that these link to, by trace id and span id."""
     spans = list(spans)
     here = {(span.trace_id, span.span_id): span for span in spans}
-    wanted = dict.fromkeys((link.trace_id, link.span_id) for span in spans for link in span.links)
+    return _look_up(queries, (link for span in spans for link in span.links), here)
+
+
+def resumed_targets(queries: Queries, found: Recoveries) -> dict[tuple[str, str], Target]:
+    """The interrupted runs, as far as they are stored."""
+    return _look_up(queries, (link for one in found.resumed for link in one.interrupted), {})
+
+
+def _look_up(
+    queries: Queries, links: Iterable[Link], here: Mapping[tuple[str, str], Span]
+) -> dict[tuple[str, str], Target]:
     found = {}
-    for key in list(wanted)[:MOST]:
+    for key in list(dict.fromkeys((link.trace_id, link.span_id) for link in links))[:MOST]:
         span = here.get(key) or queries.span(*key)
         if span is not None:
             found[key] = Target(*key, True, label(span), span.service, span.start_ns)

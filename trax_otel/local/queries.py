@@ -27,6 +27,7 @@ from .model import (
 )
 from .operations import operation_stats
 from .records import SELECT_LOG, SELECT_SPAN, log_of, point_of, series_of, span_of
+from .resilience import BreakerStats, Recoveries, RetryStats, breaker_stats, recoveries, retry_stats
 from .schema import connect, default_path
 
 MAX_POINTS: Final = 5_000
@@ -200,6 +201,20 @@ class Queries:
         wanted = wanted or Filter()
         condition, values = span_conditions(replace(wanted, code=""), "(s.error_type IS NOT NULL OR s.status = 2)")
         return error_stats(self.rows, condition, values, wanted)
+
+    # --- Retries, breakers, recoveries -------------------------------------------------------------------------------
+
+    def retries(self, wanted: Filter | None = None) -> list[RetryStats]:
+        """Retried operations by how they ended, over all processes of a service."""
+        return retry_stats(self.rows, wanted or Filter())
+
+    def breakers(self, wanted: Filter | None = None) -> list[BreakerStats]:
+        """Circuit breakers with their states over time, each process's own."""
+        return breaker_stats(self.rows, wanted or Filter())
+
+    def recoveries(self, wanted: Filter | None = None) -> Recoveries:
+        """Recoveries, what was tried, degraded features, resumed operations."""
+        return recoveries(self.rows, wanted or Filter())
 
     # --- Logs ------------------------------------------------------------------------------------------------------------
 

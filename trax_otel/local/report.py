@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from .links import targets
+from .links import resumed_targets, targets
 from .model import Filter
 from .queries import Queries
 
@@ -44,6 +44,7 @@ def report(queries: Queries) -> tuple[str, str]:
             drawn.append((summary, waterfall(spans, logs, targets=targets(queries, spans))))
     errors = queries.errors(Filter(limit=200))
     codes = list(dict.fromkeys(entry.code for entry in errors if entry.code))
+    recoveries = queries.recoveries(Filter(limit=200))
     style, script = templating.static("style.css"), templating.static("page.js")
     policy = (
         f"default-src 'none'; style-src {templating.integrity(style)}; script-src {templating.integrity(script)};"
@@ -54,6 +55,7 @@ def report(queries: Queries) -> tuple[str, str]:
         style=templating.static_markup("style.css"),
         script=templating.static_markup("page.js"), made_ns=time.time_ns(), totals=queries.totals(),
         services=queries.services(), operations=queries.operations(Filter(limit=200)), errors=errors, codes=codes,
-        drawn=drawn, failing=bool(failing), left_out=len(chosen) - len(drawn),
+        retries=queries.retries(Filter(limit=200)), breakers=queries.breakers(Filter(limit=200)), recoveries=recoveries,
+        targets=resumed_targets(queries, recoveries), drawn=drawn, failing=bool(failing), left_out=len(chosen) - len(drawn),
     )  # fmt: skip
     return text, policy

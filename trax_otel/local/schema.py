@@ -8,11 +8,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from .. import semconv
+
 DATABASE_VARIABLE: Final = "TRAX_LOCAL_DB"
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 TABLES: Final = ("resource", "span", "trace", "log", "series", "point", "counter", "arrival")
 BUSY_MILLISECONDS: Final = 5_000
 """How long a connection waits for another process's lock; an OTLP sender gives up after 10 s."""
+TELLING_EVENTS: Final = (semconv.BREAKER_STATE_CHANGED_EVENT, semconv.FEATURE_CHANGED_EVENT)
+"""Events that views look for in all that is stored."""
+TELLING_SPANS: Final = " OR ".join(f"instr(events, '\"{name}\"') > 0" for name in TELLING_EVENTS).join("()")
+"""Spans with one of these events: as the partial index says it, else it is not used."""
+TELLING_LOGS: Final = "event_name IN ({})".format(", ".join(f"'{name}'" for name in TELLING_EVENTS))
+RESUMED_SPANS: Final = f"instr(attributes, '\"{semconv.STATE_RECOVERIES}\"') > 0"
+"""Operations that were taken over from a run that was interrupted."""
 
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS resource (
@@ -33,6 +42,8 @@ CREATE INDEX IF NOT EXISTS span_code ON span (trace_id, error_code) WHERE error_
 CREATE INDEX IF NOT EXISTS span_failed ON span (id) WHERE error_type IS NOT NULL OR status = 2;
 CREATE INDEX IF NOT EXISTS span_failed_child ON span (trace_id, parent_id) WHERE recorded = 1 OR status = 2;
 CREATE INDEX IF NOT EXISTS span_recorded ON span (trace_id, error_type) WHERE recorded = 1;
+CREATE INDEX IF NOT EXISTS span_telling ON span (id) WHERE {TELLING_SPANS};
+CREATE INDEX IF NOT EXISTS span_resumed ON span (id) WHERE {RESUMED_SPANS};
 
 CREATE TABLE IF NOT EXISTS trace (
   id INTEGER PRIMARY KEY AUTOINCREMENT, trace_id TEXT NOT NULL UNIQUE, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,
@@ -47,6 +58,7 @@ CREATE INDEX IF NOT EXISTS log_time ON log (time_ns);
 CREATE INDEX IF NOT EXISTS log_trace ON log (trace_id) WHERE trace_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS log_error ON log (trace_id, span_id) WHERE error_type IS NOT NULL;
 CREATE INDEX IF NOT EXISTS log_failed ON log (id) WHERE error_type IS NOT NULL OR error_code IS NOT NULL;
+CREATE INDEX IF NOT EXISTS log_telling ON log (id) WHERE {TELLING_LOGS};
 
 CREATE TABLE IF NOT EXISTS series (
   id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, kind TEXT NOT NULL, unit TEXT NOT NULL,

@@ -44,12 +44,14 @@ def failed(count: int) -> Text:
 
 
 class Listing:
-    """Rows under headings. A heading that ends with `>` stands at the right, with its figures; the first one names the row."""
+    """Rows under headings; the first one names the row. A heading that ends with `>` stands at the right, over figures; one
+    that ends with `=` over what must not be broken."""
 
     def __init__(self, title: str, *headings: str) -> None:
         self._title = title
-        self._headings = [heading.rstrip(">") for heading in headings]
+        self._headings = [heading.rstrip(">=") for heading in headings]
         self._right = [heading.endswith(">") for heading in headings]
+        self._whole = [heading.endswith((">", "=")) for heading in headings]
         self._rows: list[list[Text]] = []
 
     def add(self, *cells: Cell) -> None:
@@ -71,11 +73,12 @@ class Listing:
 
     def _widths(self, width: int) -> list[int] | None:
         """Each column's width; None where they do not fit. What is wider than it has to be gives way first."""
-        columns = [[heading, *(row[place].plain for row in self._rows)] for place, heading in enumerate(self._headings)]
-        full = [max(map(cell_len, column)) for column in columns]
+        columns = [[row[place].plain for row in self._rows] for place in range(len(self._headings))]
+        headings = self._headings
+        full = [max(map(cell_len, [heading, *cells])) for heading, cells in zip(headings, columns, strict=True)]
         least = [
-            high if right else max(map(_longest_word, column))  # figures stay whole
-            for column, high, right in zip(columns, full, self._right, strict=True)
+            max(_longest_word(heading), *map(cell_len if whole else _longest_word, cells))
+            for heading, cells, whole in zip(headings, columns, self._whole, strict=True)
         ]
         free = width - (3 * len(columns) - 1)  # what the box takes
         if sum(least) > free:

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors.codes import error_code
-from ..links import targets
+from ..links import resumed_targets, targets
 from ..model import Filter
 from ..queries import Queries
 from ..report import report
@@ -50,6 +50,9 @@ def routes(queries: Queries, stopping: Callable[[], bool] = lambda: False) -> li
     return [
         page("/", pages.overview),
         page("/services", pages.services),
+        page("/retries", pages.retries),
+        page("/breakers", pages.breakers),
+        page("/recoveries", pages.recoveries),
         page("/operations", pages.operations),
         page("/traces", pages.traces),
         page("/traces/{trace_id}", pages.trace),
@@ -78,6 +81,7 @@ class Pages:
             request, "overview.html", totals=asked.totals(), services=asked.services(),
             failing=asked.traces(Filter(errors_only=True, limit=8)), traces=asked.traces(Filter(limit=8)),
             errors=asked.errors(Filter(limit=8)), operations=asked.operations(Filter(limit=10)),
+            retries=asked.retries(Filter(limit=8)), breakers=asked.breakers(Filter(limit=8)),
         )  # fmt: skip
 
     def services(self, request: Request) -> Response:
@@ -99,10 +103,26 @@ class Pages:
         search = forms.read(request.query_params)
         return self._list(request, "errors.html", search, errors=self._queries.errors(search.wanted))
 
+    def retries(self, request: Request) -> Response:
+        search = forms.read(request.query_params, limit=200)
+        return self._list(request, "retries.html", search, retries=self._queries.retries(search.wanted))
+
+    def breakers(self, request: Request) -> Response:
+        search = forms.read(request.query_params, limit=200)
+        return self._list(request, "breakers.html", search, breakers=self._queries.breakers(search.wanted))
+
+    def recoveries(self, request: Request) -> Response:
+        search = forms.read(request.query_params, limit=200)
+        found = self._queries.recoveries(search.wanted)
+        return self._list(
+            request, "recoveries.html", search, recoveries=found, targets=resumed_targets(self._queries, found)
+        )
+
     def _list(self, request: Request, template: str, search: forms.Search, **found: Any) -> Response:
         services = [entry.service for entry in self._queries.services()]
         status = 400 if search.problems else 200
-        return _page(request, template, status, search=search, service_names=services, **found)
+        anything = bool(services)
+        return _page(request, template, status, search=search, service_names=services, anything=anything, **found)
 
     def trace(self, request: Request) -> Response:
         try:

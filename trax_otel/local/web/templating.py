@@ -15,9 +15,9 @@ from markupsafe import Markup
 
 from ... import semconv
 from ...errors.codes import error_code
-from .. import formats
+from .. import formats, words
 from ..model import Event, Log
-from ..words import told
+from ..resilience import strips
 from . import plots
 from .waterfall import Pause
 
@@ -110,14 +110,15 @@ def environment() -> Environment:
         lstrip_blocks=True, finalize=_tidied, auto_reload=False,
     )  # fmt: skip
     made.filters.update(
-        duration=formats.duration, moment=formats.moment, shown=formats.shown, quantity=formats.quantity,
+        duration=formats.duration, state=words.state, moment=formats.moment, shown=formats.shown, quantity=formats.quantity,
         bytesize=lambda value: formats.quantity(value, "By"), plural=_plural, first_line=_first_line,
     )  # fmt: skip
     made.tests.update(log=lambda value: isinstance(value, Log), event=lambda value: isinstance(value, Event),
                       pause=lambda value: isinstance(value, Pause))  # fmt: skip
     made.globals.update(
-        names=semconv, known_code=error_code, figures=plots.figures, drawing=plots, without=_without, told=told
-    )
+        names=semconv, known_code=error_code, figures=plots.figures, drawing=plots, without=_without, told=words.told,
+        strips=strips, breaker_reasons=words.BREAKER_REASONS,
+    )  # fmt: skip
     return made
 
 
