@@ -29,7 +29,18 @@ class Page:
         return asyncio.run(ask())
 
 
-VIEWS = ("/", "/services", "/operations", "/traces", "/logs", "/metrics", "/errors")
+VIEWS = (
+    "/",
+    "/services",
+    "/operations",
+    "/traces",
+    "/logs",
+    "/metrics",
+    "/errors",
+    "/retries",
+    "/breakers",
+    "/recoveries",
+)
 
 
 @pytest.fixture

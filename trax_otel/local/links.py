@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .resilience import Recoveries
 
 PLAIN_LINK: Final = "link to"
+GOES_ON: Final = "goes on from"
 MOST: Final = 500
 """Links of one trace that are looked up."""
 
@@ -38,6 +39,15 @@ class Reference:
     link: Link
     meaning: str
     target: Target | None
+    here: bool
+    """Whether it stays within the trace."""
+
+    @property
+    def text(self) -> str:
+        """What to call where it leads."""
+        if self.target is not None and self.target.name:
+            return self.target.name
+        return "the interrupted run" if self.meaning == GOES_ON else "a span"
 
     @property
     def remark(self) -> str:
@@ -52,7 +62,10 @@ Targets = Mapping[tuple[str, str], Target]
 
 def references(span: Span, known: Targets) -> tuple[Reference, ...]:
     """The span's links."""
-    return tuple(Reference(link, meaning(span), known.get((link.trace_id, link.span_id))) for link in span.links)
+    return tuple(
+        Reference(link, meaning(span), known.get((link.trace_id, link.span_id)), link.trace_id == span.trace_id)
+        for link in span.links
+    )
 
 
 def meaning(span: Span) -> str:
@@ -60,7 +73,7 @@ def meaning(span: Span) -> str:
     if span.name == semconv.BREAKER_REJECTED_SPAN:
         return "tripped by"
     if semconv.STATE_RECOVERIES in span.attributes:
-        return "goes on from"
+        return GOES_ON
     return PLAIN_LINK
 
 

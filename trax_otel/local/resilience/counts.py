@@ -43,7 +43,8 @@ def counts(rows: Rows, name: str, wanted: Filter) -> Iterator[Count]:
         _, service, instance, attributes, temporality, last = series[-1][:6]
         value, observations = _growth(series, temporality == "cumulative", wanted.since_ns)
         exemplars: list[str] = next((json.loads(row[9]) for row in reversed(series) if row[9] != "[]"), [])
-        yield Count(service, instance, json.loads(attributes), value, observations, last, tuple(exemplars))
+        yield Count(service, instance, json.loads(attributes), value, observations, last,
+                    tuple(dict.fromkeys(exemplars)))  # fmt: skip
 
 
 def _growth(series: Sequence[tuple[Any, ...]], cumulative: bool, since_ns: int) -> tuple[float, int]:

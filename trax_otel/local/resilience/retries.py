@@ -45,8 +45,8 @@ class RetryStats:
 
     @property
     def attempts_per_call(self) -> float | None:
-        """How often a call was made on average; None where none has ended."""
-        return self.attempts / self.calls if self.calls else None
+        """How often a call was made on average; None where that is not known."""
+        return self.attempts / self.calls if self.calls and self.attempts else None
 
 
 @dataclass

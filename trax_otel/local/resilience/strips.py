@@ -46,14 +46,14 @@ def cells(breaker: BreakerStats, over: Window, count: int) -> list[str]:
 
 
 def bars(breaker: BreakerStats, over: Window) -> list[tuple[str, str, Stretch]]:
-    """Where each stretch begins and how wide it is, in percent of the window; the gravest last, to be drawn over the others."""
+    """Where each stretch begins and how wide it is, in percent of the window; the shortest last, to be drawn over the others."""
 
     def percent(part: int) -> str:
         return f"{100 * part / over.length_ns:.5g}"
 
     return [
         (percent(one.start_ns - over.start_ns), percent(one.end_ns - one.start_ns), one)
-        for one in sorted(breaker.stretches, key=_gravity)
+        for one in sorted(breaker.stretches, key=lambda one: one.start_ns - one.end_ns)
     ]
 
 

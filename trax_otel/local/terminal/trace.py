@@ -61,7 +61,6 @@ class _Drawing:
         self._start = start_ns
         self._details = details
         self._targets = targets
-        self._trace_id = spans[0].trace_id
         self._rows = with_waits(nodes(spans))
         by_span = logs_by_span(spans, logs)
         waits: dict[str, list[Wait]] = {}
@@ -148,14 +147,11 @@ class _Drawing:
             branch.add(self._link_line(reference))
 
     def _link_line(self, reference: Reference) -> Text:
-        link, target = reference.link, reference.target
+        link = reference.link
         line = Text.assemble(("→ ", "magenta"), (f"{reference.meaning} ", "magenta"))
-        if target is not None and target.name:
-            line.append_text(text(target.name, "bold")).append(" ")
-        here = link.trace_id == self._trace_id
-        line.append("here, span " if here else "in trace ", "dim").append(
-            link.span_id if here else link.trace_id[:16], "cyan"
-        )
+        line.append_text(text(reference.text, "bold")).append(" ")
+        line.append("here, span " if reference.here else "in trace ", "dim")
+        line.append(link.span_id if reference.here else link.trace_id[:16], "cyan")
         line.append(f"  ({reference.remark})" if reference.remark else "", "dim")
         return line.append(f"  {clean(pairs(link.attributes))}" if link.attributes else "")
 
