@@ -170,7 +170,7 @@ def _check_settings(given: dict[str, Any]) -> None:
 
 
 def _problem(strategy: Any) -> str | None:
-    from ..retry.decorators import is_coroutine_function
+    from ..retry.functions import is_coroutine_function
 
     if isinstance(strategy, type):
         return f"it is a class; add an object of it: {strategy.__name__}(…)"

@@ -5,13 +5,13 @@
 #   conditions  what is retried;         budget      what many calls share
 #   plan        effects and outcomes;    policy      the engine, as a plan (decision: what follows a failed attempt)
 #   drivers     run a plan, sync or async (limit: a time limit for one await)
-#   decorators, context, iteration       the ways to use it
+#   decorators, context, iteration       the ways to use it;    functions   what may be decorated
 #   details     what callbacks and notes know;       telemetry   what traces and metrics know
 #   breaker/    the circuit breaker
 """Retries, budgets and circuit breakers."""
 
 from .base import RetryConfig
-from .breaker.errors import CircuitOpenError
+from .breaker import CircuitBreaker, CircuitOpenError, Permit, State, StateChange, circuit_breaker, circuit_breakers
 from .budget import RetryBudget, retry_budget
 from .context import RetryContext, Retrying, retrying
 from .decorators import async_retry, retry
@@ -22,14 +22,20 @@ from .waits import delays, linear
 
 __all__ = [
     "Attempt",
+    "CircuitBreaker",
     "CircuitOpenError",
     "FailedAttempt",
+    "Permit",
     "RetryBudget",
     "RetryConfig",
     "RetryContext",
     "RetryDetails",
     "Retrying",
+    "State",
+    "StateChange",
     "async_retry",
+    "circuit_breaker",
+    "circuit_breakers",
     "delays",
     "disabled",
     "linear",

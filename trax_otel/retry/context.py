@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .base import RetryConfig, configured
-from .decorators import is_coroutine_function, name_of, refuse_attempt_timeout, refuse_what_cannot_be_retried
+from .decorators import refuse_attempt_timeout
 from .drivers import run, run_async
+from .functions import is_coroutine_function, name_of, refuse_what_cannot_be_retried
 from .iteration import Attempts
 from .policy import Policy, Run
 

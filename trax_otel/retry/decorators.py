@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -12,6 +11,7 @@ from ..metrics.operation import Operation
 from ..signals import observed
 from .base import RetryConfig, configured
 from .drivers import run, run_async, without_frame
+from .functions import is_coroutine_function, name_of, refuse_what_cannot_be_retried
 from .plan import Outcome
 from .policy import Policy
 
@@ -110,33 +110,6 @@ def _async_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...
         return await run_async(policy.plan(functools.partial(function, *args, **kwargs), operation, first))
 
     return retried
-
-
-# --- What may be decorated ------------------------------------------------------------------------
-
-
-def name_of(function: Any) -> str:
-    """The name that a function's operation gets."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    return str(name).replace("<locals>.", "")
-
-
-def is_coroutine_function(function: Any) -> bool:
-    """Whether calling it gives a coroutine: partials and objects with an async `__call__` too."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
-
-
-def refuse_what_cannot_be_retried(function: Any) -> None:
-    """Raise a TypeError that says what the thing is and what to do."""
-    name = name_of(function)
-    if isinstance(function, type):
-        raise TypeError(f"{name} is a class: retry the function that makes it, or its __init__'s work")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{name} is a generator function: values it gave cannot be taken back; retry what it calls")
-    if not callable(function):
-        raise TypeError(f"{function!r} cannot be called, so it cannot be retried")
 
 
 def refuse_attempt_timeout(config: RetryConfig, name: str) -> None:

@@ -54,7 +54,7 @@ class Tally:
 
     def zero(self) -> None:
         """Start anew (a forked child). Decorators hold `straight`, so what it has counted is set off."""
-        self._base = _counted(self._straight)
+        self._base = counted(self._straight)
         self._others: dict[tuple[End, int], itertools.count[int]] = {}
 
     def ended(self, end: End, attempts: int) -> None:
@@ -69,20 +69,21 @@ class Tally:
         ends: dict[End, int] = dict.fromkeys(ENDS, 0)
         ends[STRAIGHT] = self._straights()
         for (end, _), count in list(self._others.items()):
-            ends[end] += _counted(count)
+            ends[end] += counted(count)
         return ends
 
     def attempts(self) -> int:
         """Calls made."""
         others = list(self._others.items())
-        return self._straights() + sum(attempts * _counted(count) for (_, attempts), count in others)
+        return self._straights() + sum(attempts * counted(count) for (_, attempts), count in others)
 
     def _straights(self) -> int:
-        return _counted(self._straight) - self._base
+        return counted(self._straight) - self._base
 
 
-def _counted(count: itertools.count[int]) -> int:
-    return int(repr(count)[len("count(") : -1])  # its only way to tell without counting
+def counted(count: itertools.count[int]) -> int:
+    """How often it was called: its text is its only way to tell without counting."""
+    return int(repr(count)[len("count(") : -1])
 
 
 _tallies: dict[str, Tally] = {}
