@@ -1,8 +1,11 @@
-# Strategies: ways to recover that a manager tries in order.
+# Strategies: ways to recover that a manager tries in order, and what they stand on.
 #
-#   simple    a function as a strategy
+#   simple     a function as a strategy
+#   rollback   a block whose effects are taken back where it fails; resources says what can take part
+#   unwinding  the plan under rollback and cleanup: the last first, each contained
 """Ways to recover."""
 
+from .rollback import Transaction, TransactionRollbackStrategy, transaction
 from .simple import CallableStrategy
 
-__all__ = ["CallableStrategy"]
+__all__ = ["CallableStrategy", "Transaction", "TransactionRollbackStrategy", "transaction"]
