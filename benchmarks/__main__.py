@@ -14,8 +14,9 @@ from pathlib import Path
 from benchmarks.harness import Result
 
 NAMES = (
-    "imports", "log_line", "operation", "retry_failures", "retry_success", "retry_success_async", "retry_traced",
-    "span_classification", "state", "state_growth", "timing_without_sdk",
+    "breaker", "breaker_async", "breaker_threads", "imports", "log_line", "operation", "retry_failures",
+    "retry_success", "retry_success_async", "retry_traced", "span_classification", "state", "state_growth",
+    "timing_without_sdk",
 )  # fmt: skip
 README = Path(__file__).with_name("README.md")
 MARK = "<!-- results -->"
