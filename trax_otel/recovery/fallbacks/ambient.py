@@ -1,0 +1,45 @@
+"""Which manager answers for fallback points, here and now: one ContextVar, so each task and thread has its own."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from .manager import FallbackManager
+
+
+class Ambient(NamedTuple):
+    """A manager and what was ambient around its block."""
+
+    manager: FallbackManager
+    outer: Ambient | None
+
+
+_ambient: ContextVar[Ambient | None] = ContextVar("trax_fallbacks", default=None)
+
+current = _ambient.get
+"""What is ambient; None outside of any `fallback_context`."""
+
+
+def enter(manager: FallbackManager) -> Token[Ambient | None]:
+    """Make the manager ambient until `back`."""
+    return _ambient.set(Ambient(manager, _ambient.get()))
+
+
+def leave(owner: Any) -> Token[Ambient | None] | None:
+    """Make ambient what is so around the owner's block, while its alternatives run; None where it is not ambient."""
+    found = _ambient.get()
+    while found is not None and found.manager is not owner:
+        found = found.outer
+    if found is None:
+        return None
+    while found is not None and found.manager is owner:
+        found = found.outer
+    return _ambient.set(found)
+
+
+def back(token: Token[Ambient | None] | None) -> None:
+    """Undo `enter` or `leave`."""
+    if token is not None:
+        _ambient.reset(token)

@@ -1,0 +1,161 @@
+"""`fallback_context` and `@fallback_point`: a manager answers for the operations that are marked, inside a block."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextvars import Token
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from ...errors import InvalidConfigError, error_facts
+from ...signals import record_error
+from .. import driving
+from . import ambient
+from .manager import FallbackManager
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class fallback_context:  # noqa: N801 — used like a function
+    """`with fallback_context(manager) as fallbacks:` and `async with`: inside, the manager answers for calls of functions
+    marked `@fallback_point` that fail, and `fallbacks.execute(function, …)` runs any other function under it.
+
+    The innermost block counts. Tasks begun inside, and `asyncio.to_thread`, are inside; a thread is not, unless it was
+    given the context. While an alternative runs, its manager does not answer for it. What the block itself raises is
+    recorded on the current span and goes on.
+
+    Raises:
+        InvalidConfigError: `manager` is not a FallbackManager.
+    """
+
+    __slots__ = ("_asynchronous", "_token", "manager")
+
+    def __init__(self, manager: FallbackManager) -> None:
+        if not isinstance(manager, FallbackManager):
+            raise InvalidConfigError(f"manager={manager!r}: a FallbackManager is needed")
+        self.manager = manager
+        self._asynchronous = False
+        self._token: Token[ambient.Ambient | None] | None = None
+
+    def execute(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """The function's value, or that of the first alternative that answers; inside `async with` an awaitable of it.
+
+        Raises:
+            RecoveryError: TRAX-007, nothing answered.
+            RuntimeError: used outside of its block.
+        """
+        if self._token is None:
+            raise RuntimeError("fallback_context: execute() belongs inside its `with` or `async with` block")
+        if self._asynchronous:
+            return self.manager.execute_with_fallbacks(function, *args, **kwargs)
+        return self.manager.execute_with_fallbacks_sync(function, *args, **kwargs)
+
+    def _begin(self, asynchronous: bool) -> Self:
+        if self._token is not None:
+            raise RuntimeError("fallback_context: this block is entered already; each needs its own")
+        self._asynchronous = asynchronous
+        self._token = ambient.enter(self.manager)
+        return self
+
+    def _end(self, error: BaseException | None) -> None:
+        token, self._token = self._token, None
+        ambient.back(token)
+        if isinstance(error, Exception):
+            record_error(error, error_facts(error))
+
+    def __enter__(self) -> Self:
+        return self._begin(asynchronous=False)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end(error)
+
+    async def __aenter__(self) -> Self:
+        return self._begin(asynchronous=True)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end(error)
+
+
+@overload
+def fallback_point(function: F, /) -> F: ...
+@overload
+def fallback_point(*, name: str | None = None) -> Callable[[F], F]: ...
+def fallback_point(function: Any = None, /, *, name: str | None = None) -> Any:
+    """Mark an operation that the manager of the surrounding `fallback_context` answers for where it fails; outside of any
+    block the call is the function's own. For functions, coroutine functions and methods, whose alternatives get the
+    arguments without `self`. `name` (else the function's own name) is what an alternative's `points` and telemetry say.
+
+    Raises:
+        TypeError: it is a class or a generator function.
+    """
+    if function is None:
+        return lambda decorated: _point(decorated, name)
+    return _point(function, name)
+
+
+def _point(function: Any, name: str | None) -> Any:
+    from ...retry.functions import is_coroutine_function, name_of, refuse_what_cannot_be_retried
+
+    inner = getattr(function, "__func__", function)  # of a classmethod or staticmethod
+    if isinstance(inner, type):
+        raise TypeError(f"{inner.__name__} is a class: mark the function that uses it")
+    refuse_what_cannot_be_retried(inner)
+    kind = _AsyncPoint if is_coroutine_function(inner) else _Point
+    return kind(function, inner, name or name_of(inner).rpartition(".")[2])
+
+
+class _Point:
+    """A marked function. As an attribute of a class it binds like one, so that `self` is not among the arguments."""
+
+    def __init__(self, function: Any, inner: Any, name: str) -> None:
+        functools.update_wrapper(self, inner)
+        self._descriptor = function
+        self._function = inner
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        bind = getattr(self._descriptor, "__get__", None)
+        if bind is None or (instance is None and self._descriptor is self._function):
+            return self
+        bound = bind(instance, owner)
+        return type(self)(bound, bound, self._name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        inside = ambient.current()
+        if inside is None:
+            return self._function(*args, **kwargs)
+        return driving.run(
+            inside.manager.plan(self._name, args, kwargs, functools.partial(self._function, *args, **kwargs))
+        )
+
+    def __repr__(self) -> str:
+        return f"<fallback point {self._function!r}>"
+
+
+class _AsyncPoint(_Point):
+    """The same for coroutine functions."""
+
+    def __init__(self, function: Any, inner: Any, name: str) -> None:
+        import inspect
+
+        super().__init__(function, inner, name)
+        mark: Callable[[Any], Any] | None = getattr(inspect, "markcoroutinefunction", None)
+        if mark is not None:  # from Python 3.12 on `inspect.iscoroutinefunction` can be told
+            mark(self)
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        inside = ambient.current()
+        if inside is None:
+            return await self._function(*args, **kwargs)
+        return await driving.run_async(
+            inside.manager.plan(self._name, args, kwargs, functools.partial(self._function, *args, **kwargs))
+        )
