@@ -98,6 +98,15 @@ def _fallback_used(attributes: Mapping[str, Any]) -> str:
     return "" if answered is None else f"{shown(answered)} answered in the primary's place"
 
 
+def _recovered(attributes: Mapping[str, Any]) -> str:
+    outcome, strategy = attributes.get(semconv.RECOVERY_OUTCOME), attributes.get(semconv.RECOVERY_STRATEGY)
+    if outcome is None:
+        return ""
+    how = {"recovered": "recovered", "failed": "recovery failed", "timeout": "recovery took too long",
+           "cancelled": "recovery was cancelled"}.get(shown(outcome), f"recovery ended: {shown(outcome)}")  # fmt: skip
+    return f"{how} by {shown(strategy)}" if strategy is not None else how
+
+
 def _level_changed(attributes: Mapping[str, Any]) -> str:
     feature, level = attributes.get(semconv.FEATURE_NAME), attributes.get(semconv.FEATURE_LEVEL)
     return "" if feature is None or level is None else f"feature {shown(feature)} now works at level {shown(level)}"
@@ -111,5 +120,6 @@ _KNOWN: Final[dict[str, tuple[Callable[[Mapping[str, Any]], str], tuple[str, ...
         _state_changed, (semconv.BREAKER_NAME, semconv.BREAKER_STATE, semconv.BREAKER_PREVIOUS_STATE,
                          semconv.BREAKER_REASON, semconv.BREAKER_OPEN_FOR)),
     semconv.FALLBACK_EVENT: (_fallback_used, (semconv.RECOVERY_FALLBACK,)),
+    semconv.RECOVERY_EVENT: (_recovered, (semconv.RECOVERY_OUTCOME, semconv.RECOVERY_STRATEGY)),
     semconv.FEATURE_CHANGED_EVENT: (_level_changed, (semconv.FEATURE_NAME, semconv.FEATURE_LEVEL)),
 }  # fmt: skip

@@ -87,6 +87,12 @@ def test_each_process_has_its_own_and_those_that_are_not_closed_come_first(store
     assert len(stored.queries.breakers(Filter(operation="bank", service="shop", limit=1))) == 1
 
 
+def test_breakers_that_share_a_name_show_the_gravest_of_their_states(stored: Stored) -> None:
+    stored.metrics(states("bank", (0, "closed"), (10_000, "closed")))
+    stored.metrics(states("bank", (10_000, "open")))
+    assert shape(stored.queries.breakers()[0]) == [("closed", 0, 10_000), ("open", 10_000, 10_000)]
+
+
 def test_a_strip_shows_short_and_grave_states(bank: BreakerStats) -> None:
     over = window([bank])
     strip = cells(bank, over, 11)

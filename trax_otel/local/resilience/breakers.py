@@ -17,6 +17,8 @@ from .events import Happened, happened
 
 CLOSED: Final = "closed"
 OPEN: Final = "open"
+GRAVITY: Final = ("closed", "half_open", "open", "isolated")
+"""The states, the later ones more telling: a moment that holds several shows the last of them."""
 MOST_SAMPLES: Final = 100_000
 """Samples of the gauge, the newest, that are looked at."""
 SILENT_NS: Final = 120 * 10**9
@@ -160,9 +162,18 @@ def _stats(key: Key, own: _Found, newest_ns: int) -> BreakerStats:
     )  # fmt: skip
 
 
+def gravity(state: str) -> int:
+    """How much a state says, for comparing; what is unknown says least."""
+    return GRAVITY.index(state) if state in GRAVITY else -1
+
+
 def _stretches(own: _Found, end_ns: int) -> Sequence[Stretch]:
     """What was observed, joined: an event says when a state began, a sample that it still held."""
-    observed = [*own.samples, *((change.time_ns, change.state) for change in own.changes)]
+    held: dict[int, str] = {}
+    for time_ns, state in own.samples:
+        # Breakers that share a name have their states in one gauge.
+        held[time_ns] = max(held.get(time_ns, state), state, key=gravity)
+    observed = [*held.items(), *((change.time_ns, change.state) for change in own.changes)]
     observed.sort(key=itemgetter(0))
     first = min(own.changes, key=lambda change: change.time_ns, default=None)
     if first is not None and first.before and first.time_ns <= observed[0][0]:

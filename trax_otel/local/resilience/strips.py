@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from ..formats import duration
 from ..words import state
-from .breakers import BreakerStats, Stretch
-
-GRAVITY: Final = ("closed", "half_open", "open", "isolated")
-"""The states, the later ones more telling: a moment that holds several shows the last of them."""
+from .breakers import BreakerStats, Stretch, gravity
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ def window(breakers: Sequence[BreakerStats]) -> Window:
 def cells(breaker: BreakerStats, over: Window, count: int) -> list[str]:
     """The state of each of `count` equal parts of the window, the gravest where there were several; empty where unknown."""
     found = [""] * count
-    for stretch in sorted(breaker.stretches, key=_gravity):
+    for stretch in sorted(breaker.stretches, key=lambda one: gravity(one.state)):
         first, last = (
             min(count - 1, (moment - over.start_ns) * count // over.length_ns)
             for moment in (stretch.start_ns, max(stretch.start_ns, stretch.end_ns - 1))
@@ -55,10 +51,6 @@ def bars(breaker: BreakerStats, over: Window) -> list[tuple[str, str, Stretch]]:
         (percent(one.start_ns - over.start_ns), percent(one.end_ns - one.start_ns), one)
         for one in sorted(breaker.stretches, key=lambda one: one.start_ns - one.end_ns)
     ]
-
-
-def _gravity(stretch: Stretch) -> int:
-    return GRAVITY.index(stretch.state) if stretch.state in GRAVITY else -1
 
 
 def in_words(breaker: BreakerStats) -> str:

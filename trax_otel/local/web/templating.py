@@ -18,6 +18,7 @@ from ...errors.codes import error_code
 from .. import formats, words
 from ..model import Event, Log
 from ..resilience import strips
+from ..resilience.breakers import GRAVITY
 from . import plots
 from .waterfall import Pause
 
@@ -117,7 +118,7 @@ def environment() -> Environment:
                       pause=lambda value: isinstance(value, Pause))  # fmt: skip
     made.globals.update(
         names=semconv, known_code=error_code, figures=plots.figures, drawing=plots, without=_without, told=words.told,
-        strips=strips, breaker_reasons=words.BREAKER_REASONS,
+        strips=strips, breaker_states=GRAVITY, breaker_reasons=words.BREAKER_REASONS,
     )  # fmt: skip
     return made
 
