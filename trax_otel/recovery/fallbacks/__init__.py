@@ -6,14 +6,17 @@
 #   manager        alternatives for any operation;    transcription   the same for speech
 #   points         the manager of a block (ambient: which one that is, here and now)
 #   cache          answers by age, key and number;    stale       a decorator over it
-#   features       levels that go down on failures and come back;      degradation   a function for each level
+#   levels         features that go down on failures and come back;      degradation   a function for each level
 """What answers in the place of an operation that failed."""
 
 from .alternatives import NO_ANSWER, Alternative
 from .cache import CachedAnswer, ResponseCache
 from .cached import CachedFallback
+from .degradation import Degradable, degradable
+from .levels import Feature, feature, features, forget_feature
 from .manager import FallbackManager
 from .points import fallback_context, fallback_point
+from .stale import stale_while_error
 from .strategy import FallbackStrategy, create_fallback_strategy
 from .transcription import TranscriptionFallbackManager
 
@@ -22,11 +25,18 @@ __all__ = [
     "Alternative",
     "CachedAnswer",
     "CachedFallback",
+    "Degradable",
     "FallbackManager",
     "FallbackStrategy",
+    "Feature",
     "ResponseCache",
     "TranscriptionFallbackManager",
     "create_fallback_strategy",
+    "degradable",
     "fallback_context",
     "fallback_point",
+    "feature",
+    "features",
+    "forget_feature",
+    "stale_while_error",
 ]

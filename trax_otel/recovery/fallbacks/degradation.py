@@ -1,0 +1,121 @@
+"""A function for each level of a feature."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...errors import InvalidConfigError, ServiceUnavailableError
+from .alternatives import condition
+
+if TYPE_CHECKING:
+    from ...retry.conditions import Condition
+    from .levels import Feature
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def degradable(feature: Feature, *, on: Condition | None = None) -> Callable[[Callable[..., Any]], Degradable]:
+    """Mark the full implementation of a feature; `.at(level)` adds lesser ones, and a call runs the one of the level:
+
+        @degradable(search)
+        async def find(text): ...
+
+        @find.at("reduced")
+        async def find_by_title(text): ...
+
+    An implementation also serves the levels below it that have none, but not the last one: there, without one of its own,
+    a call raises ServiceUnavailableError with `retry_after`. What an implementation raises counts as a failure of the
+    feature and goes on; `on` says which errors count (None: any `Exception`).
+
+    Raises:
+        InvalidConfigError: an argument has a value that is not allowed.
+        TypeError: what is decorated is a class or a generator function.
+    """
+    test = condition("on", on)
+    return lambda function: Degradable(feature, function, test)
+
+
+class Degradable:
+    """What `degradable` gives: called like the full implementation, also as a method."""
+
+    def __init__(self, feature: Feature, function: Callable[..., Any], test: Any) -> None:
+        from ...retry.functions import is_coroutine_function, refuse_what_cannot_be_retried
+
+        refuse_what_cannot_be_retried(function)
+        functools.update_wrapper(self, function)
+        self.feature = feature
+        self._test = test
+        self._asynchronous = is_coroutine_function(function)
+        self._by_level: dict[str, Callable[..., Any]] = {feature.levels[0]: function}
+        if self._asynchronous:
+            import inspect
+
+            mark: Callable[[Any], Any] | None = getattr(inspect, "markcoroutinefunction", None)
+            if mark is not None:  # from Python 3.12 on
+                mark(self)
+
+    def at(self, level: str) -> Callable[[F], F]:
+        """A decorator: the implementation of this level, of the same kind (plain or coroutine function) as the full one.
+
+        Raises:
+            InvalidConfigError: there is no such level, it has an implementation already, or the kinds differ.
+        """
+        from ...retry.functions import is_coroutine_function
+
+        self.feature.at_least(level)
+
+        def add(function: F) -> F:
+            if level in self._by_level:
+                raise InvalidConfigError(f"{self.feature.name}: level={level!r} has an implementation already")
+            if is_coroutine_function(function) is not self._asynchronous:
+                kind = "a coroutine function" if self._asynchronous else "a plain function"
+                raise InvalidConfigError(
+                    f"{self.feature.name}: the implementation of {level!r} must be {kind} as the full one"
+                )
+            self._by_level[level] = function
+            return function
+
+        return add
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function = self._chosen()
+        if self._asynchronous:
+            return self._awaited(function, args, kwargs)
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            self._count(error)
+            raise
+
+    async def _awaited(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except Exception as error:
+            self._count(error)
+            raise
+
+    def _chosen(self) -> Callable[..., Any]:
+        feature = self.feature
+        index = feature.degradation
+        last = len(feature.levels) - 1
+        candidates = [last] if index == last else range(index, -1, -1)
+        for position in candidates:
+            function = self._by_level.get(feature.levels[position])
+            if function is not None:
+                return function
+        raise ServiceUnavailableError(
+            f"{feature.name} is {feature.levels[index]} for now",
+            retry_after=None if feature.held else feature.retry_after,
+            context={"feature": feature.name},
+        )
+
+    def _count(self, error: Exception) -> None:
+        from .chain import falls_back
+
+        if falls_back(error, self._test, self.feature.name):
+            self.feature.failed()
