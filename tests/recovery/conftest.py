@@ -28,7 +28,7 @@ class World:
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
             return function(*args, **kwargs)
 
-        coroutine.__name__ = function.__name__
+        coroutine.__name__, coroutine.__qualname__ = function.__name__, function.__qualname__
         return coroutine
 
 

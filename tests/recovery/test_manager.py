@@ -117,7 +117,7 @@ def test_a_strategy_that_has_to_be_awaited_fails_for_synchronous_callers(context
         return 1
 
     manager = RecoveryManager(strategies=[CallableStrategy(later)])
-    with pytest.raises(RecoveryError, match="later: TypeError.*use the async form"):
+    with pytest.raises(RecoveryError, match=r"later: TypeError.*use the async form"):
         manager.attempt_recovery_sync(context)
 
 
@@ -235,7 +235,7 @@ async def test_a_coroutine_is_cancelled_when_the_time_is_over(context):
             ended.append(True)
 
     manager = RecoveryManager(timeout=0.05, strategies=[CallableStrategy(endless)])
-    with pytest.raises(RecoveryError, match="endless: .*TimeoutError") as raised:
+    with pytest.raises(RecoveryError, match=r"endless: .*TimeoutError") as raised:
         await manager.attempt_recovery(context)
     assert ended == [True]
     assert isinstance(raised.value.causes[1], TimeoutError)

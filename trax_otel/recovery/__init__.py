@@ -9,6 +9,26 @@
 """Recovery: what failed is answered otherwise, what was interrupted is resumed."""
 
 from .base import DEFAULT_PRIORITY, PREPARED, RecoveryContext, RecoveryStrategy
+from .fallbacks import (
+    NO_ANSWER,
+    Alternative,
+    CachedAnswer,
+    CachedFallback,
+    Degradable,
+    FallbackManager,
+    FallbackStrategy,
+    Feature,
+    ResponseCache,
+    TranscriptionFallbackManager,
+    create_fallback_strategy,
+    degradable,
+    fallback_context,
+    fallback_point,
+    feature,
+    features,
+    forget_feature,
+    stale_while_error,
+)
 from .manager import RecoveryManager
 from .state import (
     AsyncOperationState,
@@ -32,13 +52,21 @@ from .state import (
     UnstorableValueError,
     operation_state_context,
 )
-from .strategies import CallableStrategy
+from .strategies import CallableStrategy, ResourceCleanup, Transaction, TransactionRollbackStrategy, transaction
 
 __all__ = [
     "DEFAULT_PRIORITY",
+    "NO_ANSWER",
     "PREPARED",
+    "Alternative",
     "AsyncOperationState",
+    "CachedAnswer",
+    "CachedFallback",
     "CallableStrategy",
+    "Degradable",
+    "FallbackManager",
+    "FallbackStrategy",
+    "Feature",
     "MemoryStorage",
     "OperationBusyError",
     "OperationCompletedError",
@@ -50,6 +78,8 @@ __all__ = [
     "RecoveryContext",
     "RecoveryManager",
     "RecoveryStrategy",
+    "ResourceCleanup",
+    "ResponseCache",
     "SQLStorage",
     "StateError",
     "StateLostError",
@@ -59,6 +89,18 @@ __all__ = [
     "StateStoreError",
     "StateTransaction",
     "SyncStateRecovery",
+    "Transaction",
+    "TransactionRollbackStrategy",
+    "TranscriptionFallbackManager",
     "UnstorableValueError",
+    "create_fallback_strategy",
+    "degradable",
+    "fallback_context",
+    "fallback_point",
+    "feature",
+    "features",
+    "forget_feature",
     "operation_state_context",
+    "stale_while_error",
+    "transaction",
 ]

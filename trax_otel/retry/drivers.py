@@ -26,9 +26,9 @@ def run(plan: Plan) -> Any:
     Raises TypeError where a function hands back an awaitable, which nobody here could await.
     """
     outcome = _run(plan)
-    if outcome.error is None:
-        return outcome.value
     try:
+        if outcome.error is None:
+            return outcome.value
         raise outcome.error
     finally:
         del outcome
@@ -37,9 +37,9 @@ def run(plan: Plan) -> Any:
 async def run_async(plan: Plan) -> Any:
     """Run the plan to its end in this task. What a function returns is awaited where it is awaitable."""
     outcome = await _run_async(plan)
-    if outcome.error is None:
-        return outcome.value
     try:
+        if outcome.error is None:
+            return outcome.value
         raise outcome.error
     finally:
         del outcome

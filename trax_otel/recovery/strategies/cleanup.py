@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import InvalidConfigError
 from ..base import DEFAULT_PRIORITY, PREPARED, RecoveryContext, RecoveryStrategy
@@ -93,13 +93,11 @@ class ResourceCleanup(RecoveryStrategy):
 
     def run(self) -> Unwound:
         """Run all cleanups now; they are forgotten by it."""
-        unwound: Unwound = run(self._plan(None))
-        return unwound
+        return cast("Unwound", run(self._plan(None)))
 
     async def run_async(self) -> Unwound:
         """`run`, for cleanups that have to be awaited too."""
-        unwound: Unwound = await run_async(self._plan(None))
-        return unwound
+        return cast("Unwound", await run_async(self._plan(None)))
 
     def __enter__(self) -> Self:
         return self

@@ -103,12 +103,14 @@ def end_process(process: Any, grace: float) -> Plan:
     """Terminate the process and its children, wait up to `grace` seconds, kill what is left, and reap."""
     handles = _family(process)
     _signal(handles, "terminate")
-    yield from _wait(handles, grace)
+    waited = yield from _wait(handles, grace)
     _signal(handles, "kill")
-    yield from _wait(handles, REAP_SECONDS)
-    left = [handle for handle in handles if handle.alive()]
-    number = getattr(process, "pid", process)
-    return Outcome(None, RuntimeError(f"process {number} or a child of it still runs after SIGKILL") if left else None)
+    reaped = yield from _wait(handles, REAP_SECONDS)
+    interruption = waited.error or reaped.error
+    if interruption is None and any(handle.alive() for handle in handles):
+        number = getattr(process, "pid", process)
+        return Outcome(None, RuntimeError(f"process {number} or a child of it still runs after SIGKILL"))
+    return Outcome(None, interruption)
 
 
 def _wait(handles: list[Handle], seconds: float) -> Plan:
@@ -116,7 +118,7 @@ def _wait(handles: list[Handle], seconds: float) -> Plan:
     while any(handle.alive() for handle in handles) and clock.current().monotonic() < end:
         outcome = yield Sleep(POLL_SECONDS)
         if outcome.error is not None or not outcome.value:  # cancelled, or told to stop: no time is left to be kind
-            break
+            return outcome
     return Outcome()
 
 

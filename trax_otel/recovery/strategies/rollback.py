@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import InvalidConfigError
 from ..base import DEFAULT_PRIORITY, PREPARED, RecoveryContext, RecoveryStrategy
@@ -85,13 +85,11 @@ class Transaction:
 
     def rollback(self, reason: BaseException | None = None) -> Unwound:
         """Take everything back, the last first. What fails does not hold up the rest; it is logged and in `failures`."""
-        unwound: Unwound = run(self._rollback(reason))
-        return unwound
+        return cast("Unwound", run(self._rollback(reason)))
 
     async def rollback_async(self, reason: BaseException | None = None) -> Unwound:
         """`rollback`, for asynchronous resources and undo actions too."""
-        unwound: Unwound = await run_async(self._rollback(reason))
-        return unwound
+        return cast("Unwound", await run_async(self._rollback(reason)))
 
     def __enter__(self) -> Self:
         run(self._enter(awaits=False))

@@ -102,7 +102,8 @@ def attach(error: BaseException | None, title: str, failures: tuple[str, ...]) -
     try:
         error.cleanup_failures = (*getattr(error, "cleanup_failures", ()), *told)  # type: ignore[attr-defined]
         add_note = getattr(error, "add_note", None)
-        for line in told if add_note is not None else ():
-            add_note(line)
+        if add_note is not None:
+            for line in told:
+                add_note(line)
     except Exception:  # an error whose class refuses attributes
         return
