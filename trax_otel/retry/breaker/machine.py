@@ -136,7 +136,7 @@ class Machine:
         self.epoch += 1
         self.closed_epoch = 0
         self._probes.clear()
-        self._succeeded = 0
+        self._succeeded = self.failures = 0
         open_for = None
         if state == "open":
             self._trips += 1

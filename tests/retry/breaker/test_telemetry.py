@@ -1,0 +1,160 @@
+"""What traces and metrics tell of a breaker."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from trax_otel import config, semconv
+from trax_otel.metrics import timing_context
+from trax_otel.retry import CircuitBreaker, CircuitOpenError, retry
+from trax_otel.retry.breaker import telemetry
+from trax_otel.testing import CapturedTelemetry, FakeClock
+
+TRIPPED = """\
+first [error TRAX-001] trax.outcome=failure
+  - trax.circuit_breaker.state_changed
+  - exception ConnectionError: refused
+second trax.outcome=success
+  circuit_breaker rejected [error TRAX-022] trax.outcome=rejected
+    - exception trax_otel.retry.CircuitOpenError: circuit breaker 'rates' is open: no call is made for another 30 s
+third trax.outcome=success
+  - trax.circuit_breaker.state_changed
+  - trax.circuit_breaker.state_changed"""
+
+
+def fails() -> None:
+    raise ConnectionError("refused")
+
+
+def shown(telemetry: CapturedTelemetry) -> str:
+    return telemetry.tree(attributes=(semconv.OUTCOME,))
+
+
+def test_trip_rejection_half_open_and_close(trax_telemetry: CapturedTelemetry, time: FakeClock) -> None:
+    breaker = CircuitBreaker(failure_threshold=1, timeout=30.0, name="rates")
+    with pytest.raises(ConnectionError), timing_context("first"):
+        breaker.call(fails)
+    with timing_context("second"), pytest.raises(CircuitOpenError):
+        breaker.call(int)
+    time.advance(30.0)
+    with timing_context("third"):
+        breaker.call(int)
+    lines = [line for line in shown(trax_telemetry).splitlines() if "WARN" not in line and "INFO" not in line]
+    assert "\n".join(lines) == TRIPPED
+    rejected = trax_telemetry.span(semconv.BREAKER_REJECTED_SPAN)
+    assert list(rejected.links) == [trax_telemetry.span("first").span_id]
+    assert rejected.attributes[semconv.BREAKER_NAME] == "rates"
+    changes = [event.attributes for event in trax_telemetry.events(semconv.BREAKER_STATE_CHANGED_EVENT)]
+    assert [(one[semconv.BREAKER_PREVIOUS_STATE], one[semconv.BREAKER_STATE], one[semconv.BREAKER_REASON])
+            for one in changes] == [
+        ("closed", "open", "failures"), ("open", "half_open", "timeout"), ("half_open", "closed", "probes_succeeded"),
+    ]  # fmt: skip
+    assert changes[0][semconv.BREAKER_OPEN_FOR] == 30.0
+
+
+def test_the_attempt_that_tripped_it_is_what_the_rejection_links_to(trax_telemetry: CapturedTelemetry) -> None:
+    breaker = CircuitBreaker(failure_threshold=2)
+    with pytest.raises(CircuitOpenError):
+        retry(max_retries=5, initial_delay=0, name="fetch")(breaker(fails))()
+    attempts = trax_telemetry.children(trax_telemetry.span("fetch"))
+    assert [attempt.attributes[semconv.RETRY_ATTEMPT] for attempt in attempts] == [1, 2, 3]
+    (rejected,) = trax_telemetry.children(attempts[2])
+    assert list(rejected.links) == [attempts[1].span_id]
+    assert trax_telemetry.span("fetch").attributes[semconv.RETRY_STOP_REASON] == "rejected"
+    assert trax_telemetry.span("fetch").outcome == "rejected"
+
+
+def states(captured: CapturedTelemetry, name: str) -> dict[str, float]:
+    points = captured.metrics[semconv.BREAKER_STATES.name]
+    return {
+        str(point.attributes[semconv.BREAKER_STATE]): point.value
+        for point in points
+        if point.attributes[semconv.BREAKER_NAME] == name
+    }
+
+
+def test_one_series_a_state(trax_telemetry: CapturedTelemetry, time: FakeClock) -> None:
+    breaker = CircuitBreaker(failure_threshold=1, timeout=5.0, name="shown")
+    assert states(trax_telemetry, "shown") == {"closed": 1, "open": 0, "half_open": 0, "isolated": 0}
+    with pytest.raises(ConnectionError):
+        breaker.call(fails)
+    assert states(trax_telemetry, "shown") == {"closed": 0, "open": 1, "half_open": 0, "isolated": 0}
+    time.advance(5.0)
+    breaker.acquire()
+    assert states(trax_telemetry, "shown") == {"closed": 0, "open": 0, "half_open": 1, "isolated": 0}
+
+
+def test_calls_and_transitions_are_counted_from_zero(trax_telemetry: CapturedTelemetry) -> None:
+    breaker = CircuitBreaker(failure_threshold=1, name="counted")
+
+    def calls(outcome: str) -> float:
+        labels = {semconv.BREAKER_NAME: "counted", semconv.OUTCOME: outcome}
+        return trax_telemetry.metric(semconv.BREAKER_CALLS.name, labels).value
+
+    opened = {
+        semconv.BREAKER_NAME: "counted", semconv.BREAKER_STATE: "open", semconv.BREAKER_REASON: "failures",
+    }  # fmt: skip
+    assert {outcome: calls(outcome) for outcome in telemetry.OUTCOMES} == dict.fromkeys(telemetry.OUTCOMES, 0)
+    assert trax_telemetry.metric(semconv.BREAKER_TRANSITIONS.name, opened).value == 0
+    breaker.call(int)
+    for function in (lambda: {}["mine"], fails):
+        with pytest.raises((KeyError, ConnectionError)):
+            breaker.call(function)
+    with pytest.raises(CircuitOpenError):
+        breaker.call(int)
+    breaker.close()
+    with pytest.raises(KeyboardInterrupt), breaker:
+        raise KeyboardInterrupt
+    assert {outcome: calls(outcome) for outcome in telemetry.OUTCOMES} == dict.fromkeys(telemetry.OUTCOMES, 1)
+    assert trax_telemetry.metric(semconv.BREAKER_TRANSITIONS.name, opened).value == 1
+
+
+def test_breakers_of_one_name_are_one_series(trax_telemetry: CapturedTelemetry) -> None:
+    one, other = CircuitBreaker(name="twins"), CircuitBreaker(name="twins")
+    one.call(int)
+    other.call(int)
+    other.isolate()
+    assert states(trax_telemetry, "twins") == {"closed": 1, "open": 0, "half_open": 0, "isolated": 1}
+    success = {semconv.BREAKER_NAME: "twins", semconv.OUTCOME: "success"}
+    assert trax_telemetry.metric(semconv.BREAKER_CALLS.name, success).value == 2
+
+
+def test_a_dropped_breaker_has_no_state_and_keeps_its_counts(trax_telemetry: CapturedTelemetry) -> None:
+    CircuitBreaker(name="gone").call(int)
+    gc.collect()
+    assert states(trax_telemetry, "gone") == {}
+    success = {semconv.BREAKER_NAME: "gone", semconv.OUTCOME: "success"}
+    assert trax_telemetry.metric(semconv.BREAKER_CALLS.name, success).value == 1
+
+
+def test_names_beyond_the_limit_share_a_series(
+    trax_telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry, "_calls", {})
+    settings = config.settings()
+    with config.use_settings(settings.replace(metrics=settings.metrics.replace(cardinality_limit=2))):
+        breakers = [CircuitBreaker(name=f"limited-{number}") for number in range(4)]
+    for breaker in breakers:
+        breaker.call(int)
+    names = {point.attributes.get(semconv.BREAKER_NAME) for point in trax_telemetry.metrics[semconv.BREAKER_CALLS.name]}
+    assert {name for name in names if str(name).startswith("limited")} == {"limited-0", "limited-1"}
+    assert states(trax_telemetry, "limited-3") == {}
+
+
+def test_without_a_span_a_rejection_links_to_nothing(trax_telemetry: CapturedTelemetry) -> None:
+    breaker = CircuitBreaker()
+    breaker.open()
+    with pytest.raises(CircuitOpenError):
+        breaker.call(int)
+    rejected = trax_telemetry.span(semconv.BREAKER_REJECTED_SPAN)
+    assert not rejected.links
+
+
+def test_without_any_provider_nothing_is_made() -> None:
+    breaker = CircuitBreaker()
+    breaker.open()
+    with pytest.raises(CircuitOpenError) as rejected:
+        breaker.call(int)
+    assert rejected.value.__context__ is None
