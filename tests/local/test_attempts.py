@@ -68,8 +68,8 @@ def test_a_wait_that_no_attempt_followed_ends_with_the_operation() -> None:
 
 def test_what_ran_in_a_back_dated_attempts_time_stands_below_it() -> None:
     spans = [
-        span("op", None, 0, 500), attempt(1, 0, 50, retry__backdated=True), span("call", "op", 10, 40), span("deep", "call", 15, 20),
-        attempt(2, 100, 200), span("inside 2", "op 2", 110, 120), span("late", "op", 300, 310),
+        span("op", None, 0, 500), attempt(1, 0, 50, retry__backdated=True), span("call", "op", 10, 40),
+        span("deep", "call", 15, 20), attempt(2, 100, 200), span("inside 2", "op 2", 110, 120), span("late", "op", 300, 310),
     ]  # fmt: skip
     placed = nodes(spans)
     assert [(node.depth, node.span.span_id, node.by_time) for node in placed] == [

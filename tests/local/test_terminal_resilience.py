@@ -14,7 +14,7 @@ from support.stored import S, Stored, checkout_logs, failing_checkout, metric_re
 from support.stored_resilience import bank_metrics, degraded, recovery, resumed, retried, sums, tripped_bank, waits
 from trax_otel import semconv
 from trax_otel.local import terminal
-from trax_otel.local.links import targets
+from trax_otel.local.links import incoming, targets
 from trax_otel.local.model import Filter
 from trax_otel.local.queries import Queries
 
@@ -51,7 +51,14 @@ def rows(text: str) -> list[str]:
 def trace(queries: Queries, number: int, console: Console) -> None:
     spans = queries.trace(trace_id(number))
     logs = queries.logs(Filter(trace_id=trace_id(number)))
-    terminal.print_trace(console, spans, logs, details=True, targets=targets(queries, spans))
+    terminal.print_trace(
+        console,
+        spans,
+        logs,
+        details=True,
+        targets=targets(queries, spans),
+        incoming=incoming(queries, trace_id(number)),
+    )
 
 
 VIEWS: dict[str, Callable[[Queries, Console], None]] = {
@@ -65,6 +72,7 @@ VIEWS: dict[str, Callable[[Queries, Console], None]] = {
     "breakers": lambda asked, console: terminal.print_breakers(console, asked.breakers()),
     "recoveries": lambda asked, console: terminal.print_recoveries(console, asked.recoveries()),
     "retried trace": lambda asked, console: trace(asked, 50, console),
+    "tripped trace": lambda asked, console: trace(asked, 1, console),
     "rejected trace": lambda asked, console: trace(asked, 2, console),
     "resumed trace": lambda asked, console: trace(asked, 8, console),
 }
@@ -118,6 +126,16 @@ def test_a_resumed_operation_tells_the_interrupted_run(stored: Stored) -> None:
     assert f"→ goes on from the interrupted run in trace {trace_id(7)[:16]}  (the span itself has not arrived)" in text
     assert "step reserve" in text
     assert "[replayed]" in text
+
+
+def test_a_trace_tells_what_leads_to_it_from_others(stored: Stored) -> None:
+    text = printed(lambda console: trace(stored.queries, 1, console))
+    assert (
+        f"← this trace tripped a breaker; what it then rejected:  circuit_breaker rejected in trace {trace_id(2)[:16]}"
+        in text
+    )
+    text = printed(lambda console: trace(stored.queries, 7, console))
+    assert f"← this trace was interrupted; what went on with it:  fulfil in trace {trace_id(8)[:16]}" in text
 
 
 def test_recoveries_features_and_resumed_operations_are_listed(stored: Stored) -> None:

@@ -85,6 +85,15 @@ def test_a_rejected_call_leads_to_what_tripped_the_breaker(full: Stored) -> None
     assert f'href="/traces/{trace_id(1)}#s-{span_id(2)}"' in bare.text
 
 
+def test_the_trace_that_tripped_a_breaker_or_was_interrupted_leads_on(full: Stored) -> None:
+    tripped = get(full, f"/traces/{trace_id(1)}")
+    assert "This trace tripped a breaker; what it then rejected: circuit_breaker rejected of shop" in plain(tripped)
+    assert f'href="/traces/{trace_id(2)}#s-{span_id(12)}"' in tripped.text
+    interrupted = get(full, f"/traces/{trace_id(7)}")
+    assert "This trace was interrupted; what went on with it: fulfil of shop" in plain(interrupted)
+    assert f'href="/traces/{trace_id(8)}#s-{span_id(801)}"' in interrupted.text
+
+
 def test_a_link_to_what_never_arrived_leads_nowhere_and_says_so(full: Stored) -> None:
     full.spans(S(950, "circuit_breaker rejected", None, trace=90, links=[(91, 1, {})]))
     answer = get(full, f"/traces/{trace_id(90)}")

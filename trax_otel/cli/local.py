@@ -203,7 +203,7 @@ def _empty(queries: Queries, view: str) -> str:
 
 
 def _show_trace(queries: Queries, options: argparse.Namespace) -> int:
-    from ..local.links import targets
+    from ..local.links import incoming, targets
     from ..local.model import Filter
     from ..local.terminal import print_trace
 
@@ -219,7 +219,10 @@ def _show_trace(queries: Queries, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"spans": [_plain(span) for span in spans], "logs": [_plain(log) for log in logs]}, indent=2))
     else:
-        print_trace(_console(), spans, logs, details=options.details, targets=targets(queries, spans))
+        print_trace(
+            _console(), spans, logs, details=options.details, targets=targets(queries, spans),
+            incoming=incoming(queries, spans[0].trace_id),
+        )  # fmt: skip
     return 0
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from .. import semconv
 from .badges import label
 from .model import Link, Span
+from .records import SELECT_SPAN, span_of
+from .schema import LINKED_SPANS
 
 if TYPE_CHECKING:
     from .queries import Queries
@@ -16,8 +18,16 @@ if TYPE_CHECKING:
 
 PLAIN_LINK: Final = "link to"
 GOES_ON: Final = "goes on from"
+TRIPPED_BY: Final = "tripped by"
 MOST: Final = 500
-"""Links of one trace that are looked up."""
+"""Links of one trace that are looked up, and links to it."""
+MOST_LINKED: Final = 50_000
+"""Spans with links, the newest, among which those that lead to a trace are looked for."""
+_INVERSE: Final = {
+    TRIPPED_BY: "tripped a breaker; what it then rejected:",
+    GOES_ON: "was interrupted; what went on with it:",
+    PLAIN_LINK: "is linked to by",
+}
 
 
 @dataclass(frozen=True)
@@ -71,10 +81,34 @@ def references(span: Span, known: Targets) -> tuple[Reference, ...]:
 def meaning(span: Span) -> str:
     """What a link of this span says of the span that it leads to."""
     if span.name == semconv.BREAKER_REJECTED_SPAN:
-        return "tripped by"
+        return TRIPPED_BY
     if semconv.STATE_RECOVERIES in span.attributes:
         return GOES_ON
     return PLAIN_LINK
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """Spans of other traces whose links lead here and mean the same, newest first."""
+
+    meaning: str
+    """What this trace is to them, in words that a list of them may follow."""
+    sources: tuple[Target, ...]
+
+
+def incoming(queries: Queries, trace_id: str) -> list[Incoming]:
+    """What leads to this trace from others: calls that were rejected because of it, runs that went on with it."""
+    rows = queries.rows(
+        f"{SELECT_SPAN} WHERE s.id IN (SELECT id FROM span WHERE {LINKED_SPANS} ORDER BY id DESC LIMIT ?)"
+        " AND s.trace_id <> ? AND instr(s.links, ?) > 0 ORDER BY s.id DESC LIMIT ?",
+        (MOST_LINKED, trace_id, f'"{trace_id}"', MOST),
+    )
+    found: dict[str, list[Target]] = {}
+    for span in map(span_of, rows):
+        if any(link.trace_id == trace_id for link in span.links):
+            source = Target(span.trace_id, span.span_id, True, label(span), span.service, span.start_ns)
+            found.setdefault(_INVERSE[meaning(span)], []).append(source)
+    return [Incoming(words, tuple(sources)) for words, sources in found.items()]
 
 
 def targets(queries: Queries, spans: Iterable[Span]) -> dict[tuple[str, str], Target]:

@@ -22,6 +22,8 @@ TELLING_SPANS: Final = " OR ".join(f"instr(events, '\"{name}\"') > 0" for name i
 TELLING_LOGS: Final = "event_name IN ({})".format(", ".join(f"'{name}'" for name in TELLING_EVENTS))
 RESUMED_SPANS: Final = f"instr(attributes, '\"{semconv.STATE_RECOVERIES}\"') > 0"
 """Operations that were taken over from a run that was interrupted."""
+LINKED_SPANS: Final = "links <> '[]'"
+"""Spans with links, to find those that lead to a given trace."""
 
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS resource (
@@ -44,6 +46,7 @@ CREATE INDEX IF NOT EXISTS span_failed_child ON span (trace_id, parent_id) WHERE
 CREATE INDEX IF NOT EXISTS span_recorded ON span (trace_id, error_type) WHERE recorded = 1;
 CREATE INDEX IF NOT EXISTS span_telling ON span (id) WHERE {TELLING_SPANS};
 CREATE INDEX IF NOT EXISTS span_resumed ON span (id) WHERE {RESUMED_SPANS};
+CREATE INDEX IF NOT EXISTS span_linked ON span (id) WHERE {LINKED_SPANS};
 
 CREATE TABLE IF NOT EXISTS trace (
   id INTEGER PRIMARY KEY AUTOINCREMENT, trace_id TEXT NOT NULL UNIQUE, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,

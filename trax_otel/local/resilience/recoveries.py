@@ -133,13 +133,13 @@ def _steps(rows: Rows, wanted: Filter) -> Iterator[_Step]:
         Filter(service=wanted.service, since_ns=wanted.since_ns, until_ns=wanted.until_ns),
         "s.name IN ({})".format(", ".join(f"'{kind}'" for kind in KINDS)),
     )
-    for *place, attributes in rows(
+    for service, trace_id, span_id, parent_id, name, start_ns, duration_ns, attributes in rows(
         "SELECT r.service, s.trace_id, s.span_id, s.parent_id, s.name, s.start_ns, s.duration_ns, s.attributes"
         " FROM span s INDEXED BY span_operation JOIN resource r ON r.id = s.resource_id"
         f" {condition} ORDER BY s.start_ns DESC LIMIT ?",
         (*values, MOST),
     ):
-        yield _Step(*place, attributes=json.loads(attributes))
+        yield _Step(service, trace_id, span_id, parent_id, name, start_ns, duration_ns, json.loads(attributes))
 
 
 # --- Spans -------------------------------------------------------------------------------------------------------------------

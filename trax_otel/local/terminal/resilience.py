@@ -126,7 +126,7 @@ def print_recoveries(console: Console, found: Recoveries) -> None:
 def _print_resumed(console: Console, found: Recoveries) -> None:
     if not found.resumed:
         return
-    listing = Listing("Resumed operations", "operation", "type", "service", "outcome", "time>", "resumed at", "took>",
+    listing = Listing("Resumed operations", "operation", "type", "service", "outcome", "recovery>", "resumed at", "took>",
                       "trace", "interrupted run")  # fmt: skip
     for entry in found.resumed:
         runs = Text(", ").join(_trace(link.trace_id) for link in entry.interrupted)

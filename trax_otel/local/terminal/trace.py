@@ -12,7 +12,7 @@ from ... import semconv
 from ..attempts import Wait, told_by_a_wait, with_waits
 from ..badges import badges, label
 from ..formats import clean, duration, moment, shown
-from ..links import Reference, Targets, references
+from ..links import Incoming, Reference, Targets, references
 from ..model import Event, Log
 from ..tree import Node, bounds, happenings, logs_by_span, nodes
 from ..words import told
@@ -28,6 +28,8 @@ DEEPEST: Final = 40
 """Spans are indented up to this depth; what lies deeper stands at the same place."""
 STACK_LINES: Final = 12
 """Lines of a stack trace that the tree shows, the innermost."""
+MOST_SOURCES: Final = 4
+"""Spans of other traces that are named where many lead here in the same way."""
 
 
 def print_trace(
@@ -37,10 +39,11 @@ def print_trace(
     *,
     details: bool = False,
     targets: Targets | None = None,
+    incoming: Sequence[Incoming] = (),
 ) -> None:
     """A trace as a tree: offsets, durations, events, links, errors and log lines in place; `details`: attributes too.
 
-    `targets`: what is known of the spans that links lead to (see `links.targets`).
+    `targets`: what is known of the spans that links lead to; `incoming`: what leads here from other traces (see `links`).
     """
     start, end = bounds(spans)
     head = Text.assemble(
@@ -48,8 +51,19 @@ def print_trace(
         f"  {len(spans)} span{'' if len(spans) == 1 else 's'}",
     )  # fmt: skip
     tree = Tree(head, guide_style="dim")
+    for entry in incoming:
+        tree.add(_incoming_line(entry))
     _Drawing(tree, spans, logs, start, details, targets or {}).draw()
     console.print(tree)
+
+
+def _incoming_line(entry: Incoming) -> Text:
+    line = Text.assemble(("← ", "magenta"), (f"this trace {entry.meaning}", "magenta"))
+    for source in entry.sources[:MOST_SOURCES]:
+        line.append("  ").append_text(text(source.name or "unnamed", "bold"))
+        line.append(" in trace ", "dim").append(source.trace_id[:16], "cyan")
+    left = len(entry.sources) - MOST_SOURCES
+    return line.append(f"  and {left} other{'' if left == 1 else 's'}" if left > 0 else "", "dim")
 
 
 class _Drawing:

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors.codes import error_code
-from ..links import resumed_targets, targets
+from ..links import incoming, resumed_targets, targets
 from ..model import Filter
 from ..queries import Queries
 from ..report import report
@@ -132,7 +132,8 @@ class Pages:
         if not spans:
             return _missing(request, f"No trace begins with {request.path_params['trace_id']}.")
         logs = self._queries.logs(Filter(trace_id=spans[0].trace_id, limit=MAX_LOGS))
-        return _page(request, "trace.html", trace=waterfall(spans, logs, targets=targets(self._queries, spans)))
+        drawn = waterfall(spans, logs, targets=targets(self._queries, spans))
+        return _page(request, "trace.html", trace=drawn, incoming=incoming(self._queries, drawn.trace_id))
 
     def size(self, request: Request) -> Response:
         """How many spans the trace has by now: an open page asks when something arrived."""
