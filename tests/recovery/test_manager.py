@@ -257,12 +257,19 @@ async def test_cancellation_passes_through(context):
 # --- Settings -------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_passed_comes_from_the_settings(monkeypatch):
-    monkeypatch.setenv("TRAX_RECOVERY_TIMEOUT", "7")
+def test_what_is_not_passed_comes_from_the_settings(context):
+    with config.use_settings(config.load({"recovery": {"enabled": False, "max_fallbacks": 1}}, environ={})[0]):
+        manager = RecoveryManager(enabled=True)
+        for name in ("one", "two"):
+            manager.strategy(name=name)(failing(LookupError(name)))
+        with pytest.raises(RecoveryError, match="max_fallbacks=1 were tried; not tried: two"):
+            manager.attempt_recovery_sync(context)
+
+
+def test_variables_are_settings_too(context, monkeypatch):
     monkeypatch.setenv("TRAX_RECOVERY_ENABLED", "false")
-    with config.use_settings(config.load({"recovery": {"max_fallbacks": 9}})[0]):
-        assert RecoveryManager().limits() == (False, 9, 7.0)
-        assert RecoveryManager(enabled=True, timeout=1).limits() == (True, 9, 1)
+    with config.use_settings(config.load()[0]), pytest.raises(ConnectionError):
+        RecoveryManager(strategies=[CallableStrategy(giving(1), name="one")]).attempt_recovery_sync(context)
 
 
 def test_settings_are_looked_at_when_they_are_first_needed(context):

@@ -2,7 +2,7 @@
 #
 #   base         what a recovery is told, and what a strategy must be able to do
 #   manager      strategies by priority; attempt is one recovery, as a plan; failure what is raised when nothing answered
-#   telemetry    spans, counts and log lines
+#   limits       what settings limit;      driving   runs plans;      telemetry   spans, counts and log lines
 #   strategies/  rollback, cleanup, health checks, resumed state, functions
 #   fallbacks/   alternatives, caches, feature levels
 #   state/       the state of operations, kept and resumed

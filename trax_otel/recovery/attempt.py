@@ -16,7 +16,7 @@ from .telemetry import Trace
 
 if TYPE_CHECKING:
     from .base import RecoveryContext, RecoveryStrategy
-    from .manager import Limits
+    from .limits import Limits
     from .telemetry import Ending
 
 NO_TIME: Final = 0.001

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import config, lifecycle
 from ..errors import InvalidConfigError
 from . import driving
 from .base import DEFAULT_PRIORITY, RecoveryContext, RecoveryStrategy
+from .limits import GivenLimits
 from .strategies.simple import CallableStrategy
 
 if TYPE_CHECKING:
@@ -30,14 +31,6 @@ def _renew_lock() -> None:
 lifecycle.register(
     lifecycle.Participant("recovery managers", lifecycle.ORDER_PRODUCERS, after_fork_in_child=_renew_lock)
 )
-
-
-class Limits(NamedTuple):
-    """What settings may give, resolved. `timeout` is seconds."""
-
-    enabled: bool
-    max_fallbacks: int
-    timeout: float
 
 
 class RecoveryManager:
@@ -64,10 +57,7 @@ class RecoveryManager:
         strategies: Iterable[RecoveryStrategy] = (),
         operations: Iterable[str] = (),
     ) -> None:
-        given = {"enabled": enabled, "max_fallbacks": max_fallbacks, "timeout": timeout}
-        self._given = {name: value for name, value in given.items() if value is not None}
-        _check_settings(self._given)
-        self._limits: Limits | None = None
+        self._limits = GivenLimits(type(self).__name__, enabled, max_fallbacks, timeout)
         self._strategies: tuple[RecoveryStrategy, ...] = ()
         self._declared: set[tuple[str, str]] = set()
         self._operations = tuple(operations)
@@ -144,14 +134,7 @@ class RecoveryManager:
         if not isinstance(context, RecoveryContext):
             raise InvalidConfigError(f"context={context!r}: a RecoveryContext is needed")
         self._declare(context.operation)
-        return recovery(self._strategies, context, self.limits(), awaits)
-
-    def limits(self) -> Limits:
-        """What was passed, and for the rest what the settings say; resolved once."""
-        if self._limits is None:
-            section = config.settings().recovery
-            self._limits = Limits(**{name: self._given.get(name, getattr(section, name)) for name in Limits._fields})
-        return self._limits
+        return recovery(self._strategies, context, self._limits.resolve(), awaits)
 
     def _declare(self, operation: str) -> None:
         from . import telemetry
@@ -160,13 +143,6 @@ class RecoveryManager:
         if new and len(self._declared) < config.settings().metrics.cardinality_limit:
             self._declared.update((operation, name) for name in new)
             telemetry.declare(operation, new)
-
-
-def _check_settings(given: dict[str, Any]) -> None:
-    _, problems = config.load({"recovery": given}, environ={})
-    if problems:
-        told = "; ".join(f"{problem.name.removeprefix('recovery.')}: {problem.message}" for problem in problems)
-        raise InvalidConfigError(f"RecoveryManager: {told}")
 
 
 def _problem(strategy: Any) -> str | None:
