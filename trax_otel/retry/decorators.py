@@ -84,7 +84,10 @@ def _sync_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...,
                 return value
         else:
             first = None
-        return run(policy.plan(functools.partial(function, *args, **kwargs), operation, first))
+        try:
+            return run(policy.plan(functools.partial(function, *args, **kwargs), operation, first))
+        finally:
+            first = None  # its frames lead back to this one
 
     return retried
 
@@ -107,7 +110,10 @@ def _async_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...
                 return value
         else:
             first = None
-        return await run_async(policy.plan(functools.partial(function, *args, **kwargs), operation, first))
+        try:
+            return await run_async(policy.plan(functools.partial(function, *args, **kwargs), operation, first))
+        finally:
+            first = None
 
     return retried
 
