@@ -10,7 +10,7 @@ from ...errors import InvalidConfigError, ServiceUnavailableError
 from .alternatives import condition
 
 if TYPE_CHECKING:
-    from ...retry.conditions import Condition
+    from ...retry.conditions import Condition, Test
     from .levels import Feature
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,27 +34,24 @@ def degradable(feature: Feature, *, on: Condition | None = None) -> Callable[[Ca
         TypeError: what is decorated is a class or a generator function.
     """
     test = condition("on", on)
-    return lambda function: Degradable(feature, function, test)
+
+    def mark(function: Callable[..., Any]) -> Degradable:
+        from ...retry.functions import is_coroutine_function, refuse_what_cannot_be_retried
+
+        refuse_what_cannot_be_retried(function)
+        return (AsyncDegradable if is_coroutine_function(function) else Degradable)(feature, function, test)
+
+    return mark
 
 
 class Degradable:
     """What `degradable` gives: called like the full implementation, also as a method."""
 
-    def __init__(self, feature: Feature, function: Callable[..., Any], test: Any) -> None:
-        from ...retry.functions import is_coroutine_function, refuse_what_cannot_be_retried
-
-        refuse_what_cannot_be_retried(function)
+    def __init__(self, feature: Feature, function: Callable[..., Any], test: Test | None) -> None:
         functools.update_wrapper(self, function)
         self.feature = feature
         self._test = test
-        self._asynchronous = is_coroutine_function(function)
         self._by_level: dict[str, Callable[..., Any]] = {feature.levels[0]: function}
-        if self._asynchronous:
-            import inspect
-
-            mark: Callable[[Any], Any] | None = getattr(inspect, "markcoroutinefunction", None)
-            if mark is not None:  # from Python 3.12 on
-                mark(self)
 
     def at(self, level: str) -> Callable[[F], F]:
         """A decorator: the implementation of this level, of the same kind (plain or coroutine function) as the full one.
@@ -69,8 +66,9 @@ class Degradable:
         def add(function: F) -> F:
             if level in self._by_level:
                 raise InvalidConfigError(f"{self.feature.name}: level={level!r} has an implementation already")
-            if is_coroutine_function(function) is not self._asynchronous:
-                kind = "a coroutine function" if self._asynchronous else "a plain function"
+            asynchronous = isinstance(self, AsyncDegradable)
+            if is_coroutine_function(function) is not asynchronous:
+                kind = "a coroutine function" if asynchronous else "a plain function"
                 raise InvalidConfigError(
                     f"{self.feature.name}: the implementation of {level!r} must be {kind} as the full one"
                 )
@@ -84,17 +82,8 @@ class Degradable:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         function = self._chosen()
-        if self._asynchronous:
-            return self._awaited(function, args, kwargs)
         try:
             return function(*args, **kwargs)
-        except Exception as error:
-            self._count(error)
-            raise
-
-    async def _awaited(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        try:
-            return await function(*args, **kwargs)
         except Exception as error:
             self._count(error)
             raise
@@ -119,3 +108,23 @@ class Degradable:
 
         if falls_back(error, self._test, self.feature.name):
             self.feature.failed()
+
+
+class AsyncDegradable(Degradable):
+    """The same for coroutine functions."""
+
+    def __init__(self, feature: Feature, function: Callable[..., Any], test: Test | None) -> None:
+        import inspect
+
+        super().__init__(feature, function, test)
+        mark: Callable[[Any], Any] | None = getattr(inspect, "markcoroutinefunction", None)
+        if mark is not None:  # from Python 3.12 on `inspect.iscoroutinefunction` can be told
+            mark(self)
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        function = self._chosen()
+        try:
+            return await function(*args, **kwargs)
+        except Exception as error:
+            self._count(error)
+            raise
