@@ -320,12 +320,13 @@ def _reset(token: Token[Bounds]) -> None:
         return
 
 
-_reported: set[int] = set()
+_reported: set[str] = set()
 
 
 def _report(callback: Callable[..., object], failure: Exception) -> None:
-    """Log a user's callback that raised, once."""
-    if id(callback) not in _reported:
-        _reported.add(id(callback))
-        name = getattr(callback, "__qualname__", repr(callback))
+    """Log a user's callback that raised, once: by its name, for a lambda may be a new object in each call."""
+    function = callback if hasattr(callback, "__qualname__") else type(callback)
+    name = f"{function.__module__}.{function.__qualname__}"
+    if name not in _reported:
+        _reported.add(name)
         _logger.error("retry: the callback %s raised, which changes nothing: %s", name, failure, exc_info=failure)

@@ -154,6 +154,8 @@ def check_wait(wait: Any) -> str | None:
         return None if wait in STRATEGIES else f"{wait!r} is not {allowed}"
     if callable(wait):
         return None
+    if hasattr(wait, "__next__"):
+        return f"{wait!r} can be used up only once: pass a list, or the generator function"
     try:
         values = list(wait)
     except TypeError:
