@@ -94,7 +94,9 @@ def test_a_forked_child_does_not_wait_for_a_lock_that_its_parent_held():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-@pytest.mark.parametrize("argument", [{"fresh_for": -1}, {"stale_for": "x"}, {"max_entries": 0}, {"fresh_for": float("nan")}])
+@pytest.mark.parametrize(
+    "argument", [{"fresh_for": -1}, {"stale_for": "x"}, {"max_entries": 0}, {"fresh_for": float("nan")}]
+)
 def test_bad_arguments_are_named(argument):
     with pytest.raises(InvalidConfigError, match=next(iter(argument))):
         ResponseCache(**argument)
@@ -155,7 +157,9 @@ async def test_answers_to_other_arguments_are_not_given(caller):
 
 
 async def test_only_errors_that_count_are_stood_in_for(caller):
-    load = stale_while_error(on=ConnectionError)(caller.scripted("kept", ValueError("own"), MemoryError(), ConnectionError()))
+    load = stale_while_error(on=ConnectionError)(
+        caller.scripted("kept", ValueError("own"), MemoryError(), ConnectionError())
+    )
     await caller.call(load)
     with pytest.raises(ValueError, match="own"):
         await caller.call(load)
@@ -214,7 +218,9 @@ async def test_a_store_of_the_users_own(caller):
     store = caller.scripted(kept.__setitem__)
     retrieve = caller.scripted(kept.__getitem__)
     primary = caller.scripted("good", OSError("down"))
-    chain = FallbackStrategy(primary, [CachedFallback(cache_store=store, cache_retrieve=retrieve), caller.scripted("last")])
+    chain = FallbackStrategy(
+        primary, [CachedFallback(cache_store=store, cache_retrieve=retrieve), caller.scripted("last")]
+    )
     assert await caller.execute(chain, "a.wav") == "good"
     assert kept == {"a.wav": "good"}
     assert await caller.execute(chain, "a.wav") == "good"

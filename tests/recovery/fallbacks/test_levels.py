@@ -144,10 +144,10 @@ def test_a_name_means_one_feature(search):
 
 
 def test_their_number_is_bounded():
-    made = []
+    names = [f"n{number}" for number in range(config.settings().metrics.cardinality_limit - len(features()))]
+    made = [feature(name) for name in names]
     with pytest.raises(InvalidConfigError, match="features already"):
-        for number in range(config.settings().metrics.cardinality_limit + 1):
-            made.append(feature(f"n{number}"))
+        feature("one too many")
     for one in made:
         forget_feature(one.name)
 
@@ -183,7 +183,9 @@ async def test_a_call_runs_the_implementation_of_the_level(caller, search):
 
 
 async def test_failures_of_the_implementation_take_it_down_and_go_on(caller, search, trax_clock):
-    find = degradable(search, on=OSError)(caller.scripted(OSError("x"), ValueError(), OSError("x"), OSError("x"), OSError("x")))
+    find = degradable(search, on=OSError)(
+        caller.scripted(OSError("x"), ValueError(), OSError("x"), OSError("x"), OSError("x"))
+    )
     find.at("reduced")(caller.scripted("some"))
     for kind in (OSError, ValueError, OSError):
         with pytest.raises(kind):
