@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from support.stored import BEGIN, L, S, Stored, checkout_logs, failing_checkout, metric_request, trace_id
+from support.stored_resilience import bank_metrics, recovery, retried, tripped_bank
 from trax_otel.cli import local
 
 if TYPE_CHECKING:
@@ -153,6 +154,26 @@ def test_a_port_that_is_none_is_a_mistake(command: Callable[..., Ran]) -> None:
 def test_filters_narrow(command: Callable[..., Ran], view: str, arguments: tuple[str, ...], found: list[str]) -> None:
     key = {"traces": "root", "logs": "body", "errors": "type", "operations": "operation", "metrics": "name"}[view]
     assert [record[key] for record in command(view, "--json", *arguments).json] == found
+
+
+def test_retries_breakers_and_recoveries_have_views(command: Callable[..., Ran], stored: Stored) -> None:
+    none = command("retries")
+    assert (none.status, none.out) == (1, "")
+    assert "No retries fit these filters" in none.err
+    stored.spans(*tripped_bank(), *recovery(100, 4))
+    for body in (*bank_metrics(), retried("pay", succeeded_with_retry=2, failed_with_retry=1)):
+        stored.metrics(body)
+    assert "pay" in command("retries").out
+    assert command("retries", "--json").json[0]["ends"]["failed_with_retry"] == 1
+    assert "too many failures in a row" in command("breakers").out
+    (bank,) = command("breakers", "--json").json
+    assert [stretch["state"] for stretch in bank["stretches"]] == ["open", "closed", "open", "half_open", "closed"]
+    assert command("breakers", "--errors").status == 1, "it is closed by now"
+    assert "fallback › cached" in command("recoveries").out
+    document = command("recoveries", "--json").json
+    assert {"recoveries", "tried", "features", "resumed"} == set(document)
+    assert command("recoveries", "--operation", "transcribe", "--json").json["recoveries"][0]["count"] == 1
+    assert command("retries", "--code", "TRAX-001").status == 2, "what is counted bears no code"
 
 
 def test_since_and_until_take_iso_times(command: Callable[..., Ran]) -> None:

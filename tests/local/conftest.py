@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,11 @@ from trax_otel.local.decode import Signal, from_message, from_protobuf
 from trax_otel.local.queries import Queries
 from trax_otel.local.server import Endpoint, start
 from trax_otel.local.store import Batch, Store
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+    from support.browser import Browser
 
 
 class Room:
@@ -60,3 +65,26 @@ def queries(endpoint: Endpoint) -> Iterator[Queries]:
     queries = Queries(endpoint.path)
     yield queries
     queries.close()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    from support import browser
+
+    driver = browser.chromium(tmp_path_factory.mktemp("profile"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(chromium: WebDriver, tmp_path: Path) -> Iterator[Browser]:
+    """A browser with an endpoint of its own; nothing may be reported on the console."""
+    from support.browser import Browser
+
+    with start(http_port=0, grpc_port=0, path=tmp_path / "local.db") as endpoint:
+        browser = Browser(chromium, endpoint)
+        browser.complaints()
+        yield browser
+        complaints = browser.complaints()
+        chromium.get("about:blank")
+    assert complaints == [], "nothing may be reported on the console"

@@ -2,111 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
+from support.browser import Browser
 from support.stored import (
     L,
     S,
     checkout_logs,
     failing_checkout,
-    log_request,
     long_trace,
     metric_request,
     span_id,
-    span_request,
     trace_id,
 )
 from trax_otel.local.queries import Queries
 from trax_otel.local.report import write_report
-from trax_otel.local.server import Endpoint, start
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900")  # fmt: skip
-PROTOBUF = {"content-type": "application/x-protobuf"}
 ATTACK = """"'><script>document.title='owned'</script><img src=x onerror="document.title='owned'">"""
-
-
-def _found(*names: str) -> str:
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        message = f"none of {', '.join(names)} is installed (Debian: apt install chromium chromium-driver)"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    return path
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = Options()
-    options.binary_location = _found("chromium", "chromium-browser", "google-chrome")
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(_found("chromedriver")))
-    yield driver
-    driver.quit()
-
-
-class Browser:
-    """The endpoint and a browser that looks at it; `send` goes over OTLP/HTTP."""
-
-    def __init__(self, driver: webdriver.Chrome, endpoint: Endpoint) -> None:
-        self.driver = driver
-        self.endpoint = endpoint
-
-    def send(self, *spans: S, logs: list[L] | None = None, metrics: bytes | None = None) -> None:
-        for signal, body in (("traces", span_request(spans)), ("logs", log_request(logs or [])), ("metrics", metrics)):
-            if body:
-                url = f"{self.endpoint.url}/v1/{signal}"
-                httpx.post(url, content=body, headers=PROTOBUF, timeout=30).raise_for_status()
-
-    def open(self, path: str) -> None:
-        self.driver.get(self.endpoint.url + path)
-
-    def all(self, selector: str) -> list[Any]:
-        return self.driver.find_elements(By.CSS_SELECTOR, selector)
-
-    def one(self, selector: str) -> Any:
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def row(self, number: int) -> Any:
-        return self.driver.find_element(By.ID, f"s-{span_id(number)}")
-
-    def until(self, condition: Any, seconds: float = 10) -> Any:
-        return WebDriverWait(self.driver, seconds, poll_frequency=0.05).until(lambda _: condition())
-
-    def visible_rows(self) -> int:
-        return len(self.all(".row:not([hidden])"))
-
-    def script(self, code: str, *arguments: Any) -> Any:
-        return self.driver.execute_script(code, *arguments)  # type: ignore[no-untyped-call]
-
-    def complaints(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
-
-
-@pytest.fixture
-def browser(chromium: webdriver.Chrome, tmp_path: Path) -> Iterator[Browser]:
-    with start(http_port=0, grpc_port=0, path=tmp_path / "local.db") as endpoint:
-        browser = Browser(chromium, endpoint)
-        browser.complaints()
-        yield browser
-        complaints = browser.complaints()
-        chromium.get("about:blank")
-    assert complaints == [], "nothing may be reported on the console"
 
 
 def test_open_search_expand_and_follow_a_link(browser: Browser) -> None:
@@ -248,6 +165,9 @@ def test_no_view_scrolls_sideways(browser: Browser) -> None:
         "/metrics/trax.errors",
         "/errors",
         "/errors/TRAX-001",
+        "/retries",
+        "/breakers",
+        "/recoveries",
     ]
     for width in (1280, 390):
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}

@@ -54,6 +54,7 @@ VIEWS: Final = {
     "report": "a self-contained HTML report",
 }
 _FOLLOWED: Final = ("traces", "logs")
+_FIGURES: Final = ("retries", "breakers", "recoveries")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -85,7 +86,7 @@ def add_parser(subparsers: Any) -> None:
         if name in _FOLLOWED:
             view.add_argument("--follow", action="store_true", help="go on with what arrives, until Ctrl-C")
         if name != "trace":
-            add_filters(view)
+            add_filters(view, figures=name in _FIGURES)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -38,27 +38,30 @@ def port(written: str) -> int:
     return int(written)
 
 
-def add_filters(parser: argparse.ArgumentParser) -> None:
-    """The filters that all views share."""
+def add_filters(parser: argparse.ArgumentParser, *, figures: bool = False) -> None:
+    """The filters that all views share; `figures`: without those that ask for single spans."""
     group = parser.add_argument_group("filters")
     group.add_argument("--service", default="", metavar="NAME", help="of this service")
     group.add_argument("--operation", default="", metavar="NAME", help="of this span name (logs: of this logger)")
-    group.add_argument("--code", default="", metavar="CODE", help="with this error code, such as TRAX-001")
     group.add_argument(
         "--since", type=option(moment_ns), default=0, metavar="TIME", help="from 15m ago, or an ISO time"
     )
     group.add_argument(
         "--until", type=option(moment_ns), default=0, metavar="TIME", help="up to a time, written as for --since"
     )
+    group.add_argument("--text", default="", metavar="TEXT", help="with this text in a name, message or attribute")
+    group.add_argument("--errors", action="store_true", help="failed ones only")
+    group.add_argument("--limit", type=positive, default=50, metavar="N", help="at most so many (default: %(default)s)")
+    if figures:
+        parser.set_defaults(code="", min_duration=0, attr=[])
+        return
+    group.add_argument("--code", default="", metavar="CODE", help="with this error code, such as TRAX-001")
     group.add_argument(
         "--min-duration", type=option(duration_ns), default=0, metavar="TIME", help="at least this long: 250ms, 2s"
     )
-    group.add_argument("--text", default="", metavar="TEXT", help="with this text in a name, message or attribute")
-    group.add_argument("--errors", action="store_true", help="failed ones only")
     group.add_argument(
         "--attr", type=option(attribute), action="append", default=[], metavar="KEY=VALUE", help="with this attribute"
     )
-    group.add_argument("--limit", type=positive, default=50, metavar="N", help="at most so many (default: %(default)s)")
 
 
 def filter_of(options: argparse.Namespace, **more: Any) -> Filter:

@@ -99,6 +99,8 @@ def breaker_stats(rows: Rows, wanted: Filter) -> list[BreakerStats]:
             own.calls[outcome] = own.calls.get(outcome, 0) + round(count.value)
     newest = _newest(rows, found.values(), wanted)
     stats = [_stats(key, own, newest) for key, own in found.items() if _fits(key, wanted)]
+    if wanted.errors_only:
+        stats = [one for one in stats if one.state != CLOSED]
     stats.sort(key=lambda one: (one.state == CLOSED, -one.trips, -sum(one.calls.values()), one.service, one.name))
     return stats[: wanted.limit]
 

@@ -40,6 +40,7 @@ def feature_stats(rows: Rows, wanted: Filter) -> list[FeatureStats]:
         for key, levels in _samples(rows, wanted).items()
         if wanted.text.casefold() in key[2].casefold() and wanted.operation in ("", key[2])
     ]
+    found = [one for one in found if one.level or not wanted.errors_only]
     return sorted(found, key=lambda one: (-one.level, -one.worst, one.service, one.feature))[: wanted.limit]
 
 
