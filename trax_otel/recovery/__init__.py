@@ -52,7 +52,15 @@ from .state import (
     UnstorableValueError,
     operation_state_context,
 )
-from .strategies import CallableStrategy, ResourceCleanup, Transaction, TransactionRollbackStrategy, transaction
+from .strategies import (
+    CallableStrategy,
+    HealthCheckRecovery,
+    HealthStatus,
+    ResourceCleanup,
+    Transaction,
+    TransactionRollbackStrategy,
+    transaction,
+)
 
 __all__ = [
     "DEFAULT_PRIORITY",
@@ -67,6 +75,8 @@ __all__ = [
     "FallbackManager",
     "FallbackStrategy",
     "Feature",
+    "HealthCheckRecovery",
+    "HealthStatus",
     "MemoryStorage",
     "OperationBusyError",
     "OperationCompletedError",
