@@ -48,7 +48,7 @@ def test_a_wait_stands_before_the_attempt_that_ended_it() -> None:
 
 def test_a_wait_that_was_longer_than_planned_says_so() -> None:
     op = span("op", None, 0, 500, (scheduled(1, 10, 0.02),))
-    assert "1 waited 90 ms of 20 ms" in rows(op, attempt(1, 0, 10), attempt(2, 100, 120))
+    assert "1 waited 90 ms, 20 ms were planned" in rows(op, attempt(1, 0, 10), attempt(2, 100, 120))
 
 
 def test_a_wait_stands_without_its_event_too() -> None:

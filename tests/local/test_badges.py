@@ -18,7 +18,12 @@ def texts(name: str = "pay", **attributes: Any) -> list[str]:
 
 def test_an_operation_says_how_often_it_was_repeated_and_why_it_gave_up() -> None:
     assert texts(**{"retry.count": 1}) == ["1 repeat"]
-    assert texts(**{"retry.count": 3, "retry.stop.reason": "retry_after"}) == ["3 repeats", "gave up: retry after"]
+    assert texts(**{"retry.count": 3, "retry.stop.reason": "retry_after"}) == [
+        "3 repeats",
+        "gave up: Retry-After too long",
+    ]
+    assert texts(**{"retry.stop.reason": "rejected", "outcome": "rejected"}) == ["gave up: rejected"]
+    assert texts(**{"retry.stop.reason": "not_retryable"}) == ["gave up: not retryable"]
     assert texts(outcome="success") == []
 
 

@@ -131,11 +131,10 @@ def test_a_resumed_operation_tells_the_interrupted_run(stored: Stored) -> None:
 def test_a_trace_tells_what_leads_to_it_from_others(stored: Stored) -> None:
     text = printed(lambda console: trace(stored.queries, 1, console))
     assert (
-        f"← this trace tripped a breaker; what it then rejected:  circuit_breaker rejected in trace {trace_id(2)[:16]}"
-        in text
+        f"← this trace tripped a breaker; what it then rejected: circuit_breaker rejected in {trace_id(2)[:16]}" in text
     )
     text = printed(lambda console: trace(stored.queries, 7, console))
-    assert f"← this trace was interrupted; what went on with it:  fulfil in trace {trace_id(8)[:16]}" in text
+    assert f"← this trace was interrupted; what went on with it: fulfil in {trace_id(8)[:16]}" in text
 
 
 def test_recoveries_features_and_resumed_operations_are_listed(stored: Stored) -> None:

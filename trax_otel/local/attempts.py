@@ -40,10 +40,12 @@ class Wait:
 
     @property
     def text(self) -> str:
-        """How long it was."""
+        """How long it was, and how long it was meant to be where that is something else."""
         waited, planned = self.end_ns - self.start_ns, self.planned_ns
-        noticeable = planned is not None and abs(waited - planned) > NOTICEABLE * planned + 1_000_000
-        return f"waited {duration(waited)}" + (f" of {duration(planned)}" if planned is not None and noticeable else "")
+        text = f"waited {duration(waited)}"
+        if planned is None or abs(waited - planned) <= NOTICEABLE * planned + 1_000_000:
+            return text
+        return f"{text} of {duration(planned)}" if waited < planned else f"{text}, {duration(planned)} were planned"
 
     @property
     def why(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from .. import semconv
 from .formats import duration, http_status, shown
 from .model import Span
-from .words import seconds_ns, state
+from .words import GAVE_UP, reason, seconds_ns, state
 
 Tone = Literal["retry", "breaker", "recovery", "outcome", "good"]
 
@@ -59,8 +59,9 @@ def _retry(attributes: Mapping[str, Any], named: str) -> Iterator[Badge]:
         yield Badge(f"attempt {shown(attempt)}", "retry")
     if count := attributes.get(semconv.RETRY_COUNT):
         yield Badge(f"{shown(count)} repeat{'' if count == 1 else 's'}", "retry")
-    if why := attributes.get(semconv.RETRY_STOP_REASON):
-        yield Badge(f"gave up: {shown(why).replace('_', ' ')}", "outcome")
+    if attributes.get(semconv.RETRY_STOP_REASON):
+        why = reason(GAVE_UP, attributes, semconv.RETRY_STOP_REASON)
+        yield Badge(f"gave up: {why.replace('_', ' ')}", "outcome")
 
 
 def _breaker(attributes: Mapping[str, Any]) -> Iterator[Badge]:
@@ -92,5 +93,5 @@ def _outcome(attributes: Mapping[str, Any], named: str) -> Iterator[Badge]:
     outcome = shown(attributes.get(semconv.OUTCOME))
     if named == semconv.RETRY_ATTEMPT and outcome in _ATTEMPT_ENDS:
         yield Badge(*_ATTEMPT_ENDS[outcome])
-    elif outcome in ("cancelled", "rejected"):
+    elif outcome in ("cancelled", "rejected") and attributes.get(semconv.RETRY_STOP_REASON) != outcome:
         yield Badge(outcome, "outcome")

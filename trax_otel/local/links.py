@@ -89,10 +89,12 @@ def meaning(span: Span) -> str:
 
 @dataclass(frozen=True)
 class Incoming:
-    """Spans of other traces whose links lead here and mean the same, newest first."""
+    """Spans of other traces, of one name, whose links lead here and mean the same, newest first."""
 
     meaning: str
-    """What this trace is to them, in words that a list of them may follow."""
+    """What this trace is to them, in words that they may follow."""
+    name: str
+    service: str
     sources: tuple[Target, ...]
 
 
@@ -103,12 +105,12 @@ def incoming(queries: Queries, trace_id: str) -> list[Incoming]:
         " AND s.trace_id <> ? AND instr(s.links, ?) > 0 ORDER BY s.id DESC LIMIT ?",
         (MOST_LINKED, trace_id, f'"{trace_id}"', MOST),
     )
-    found: dict[str, list[Target]] = {}
+    found: dict[tuple[str, str, str], list[Target]] = {}
     for span in map(span_of, rows):
         if any(link.trace_id == trace_id for link in span.links):
             source = Target(span.trace_id, span.span_id, True, label(span), span.service, span.start_ns)
-            found.setdefault(_INVERSE[meaning(span)], []).append(source)
-    return [Incoming(words, tuple(sources)) for words, sources in found.items()]
+            found.setdefault((_INVERSE[meaning(span)], source.name, source.service), []).append(source)
+    return [Incoming(*key, tuple(sources)) for key, sources in found.items()]
 
 
 def targets(queries: Queries, spans: Iterable[Span]) -> dict[tuple[str, str], Target]:

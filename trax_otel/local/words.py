@@ -18,6 +18,13 @@ STOP_REASONS: Final = {
     "stopped": "it was told to stop",
     "cancelled": "it was cancelled",
 }
+GAVE_UP: Final = {
+    "attempts": "no attempts left",
+    "budget": "budget used up",
+    "retry_after": "Retry-After too long",
+    "stopped": "told to stop",
+}
+"""The same for a badge, where the reason's name does not do."""
 DELAY_SOURCES: Final = {"backoff": "back-off", "retry_after": "as long as the peer asked (Retry-After)"}
 BREAKER_REASONS: Final = {
     "failures": "too many failures in a row",

@@ -58,12 +58,11 @@ def print_trace(
 
 
 def _incoming_line(entry: Incoming) -> Text:
-    line = Text.assemble(("← ", "magenta"), (f"this trace {entry.meaning}", "magenta"))
-    for source in entry.sources[:MOST_SOURCES]:
-        line.append("  ").append_text(text(source.name or "unnamed", "bold"))
-        line.append(" in trace ", "dim").append(source.trace_id[:16], "cyan")
+    line = Text.assemble(("← ", "magenta"), (f"this trace {entry.meaning} ", "magenta"))
+    line.append_text(text(entry.name or "unnamed", "bold")).append(" in ", "dim")
+    line.append(", ".join(source.trace_id[:16] for source in entry.sources[:MOST_SOURCES]), "cyan")
     left = len(entry.sources) - MOST_SOURCES
-    return line.append(f"  and {left} other{'' if left == 1 else 's'}" if left > 0 else "", "dim")
+    return line.append(f" and {left} other{'' if left == 1 else 's'}" if left > 0 else "", "dim")
 
 
 class _Drawing:

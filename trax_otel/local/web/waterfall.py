@@ -94,7 +94,7 @@ class Row:
         for event in self.span.events:
             if event.name == semconv.EXCEPTION_EVENT and event.attributes.get(semconv.EXCEPTION_MESSAGE):
                 return str(event.attributes[semconv.EXCEPTION_MESSAGE])
-        return self.span.status_message
+        return self.span.status_message.removeprefix(f"{self.span.error_type}: ")
 
     def happenings(self) -> list[Event | Log]:
         """Events and log records by time."""
@@ -136,12 +136,18 @@ class Waterfall:
         return [(percent, duration(self.duration_ns * percent // 100)) for percent in (0, 25, 50, 75, 100)]
 
     def origins(self) -> list[tuple[Row, int]]:
-        """Where it failed, and how often in the same way: failed spans without a failed one right below."""
-        failed = [row for row in self.rows if row.failed]
-        parents = {row.span.parent_id for row in failed}
+        """Where it failed, and how often in the same way: failed spans without a failed one right below, as it is drawn."""
+        above: list[Row] = []
+        covered: set[int] = set()
+        for row in self.rows:
+            while above and above[-1].depth >= row.depth:
+                above.pop()
+            if row.failed and above:
+                covered.add(id(above[-1]))
+            above.append(row)
         found: dict[tuple[str | None, ...], list[Row]] = {}
-        for row in failed:
-            if row.span.span_id not in parents:
+        for row in self.rows:
+            if row.failed and id(row) not in covered:
                 found.setdefault((row.span.error_code, row.span.error_type, row.message), []).append(row)
         return [(rows[0], len(rows)) for rows in found.values()]
 
