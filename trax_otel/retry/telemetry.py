@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from opentelemetry.trace import StatusCode
 
-from .. import config, lifecycle, semconv
+from .. import config, semconv
 from ..errors import error_facts
 from ..metrics.operation import CANCELLED, FAILURE, REJECTED, SUCCESS, Operation
 from ..signals import SpanScope, emit_event, histogram, observe, record_error, start_span, tracing
-from ..signals.aggregate import OVERFLOW, Observation
+from ..signals.aggregate import OVERFLOW, Observation, on_reset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +123,7 @@ def _forget() -> None:
 
 observe(semconv.RETRY_OPERATIONS, _observe_operations)
 observe(semconv.RETRY_ATTEMPTS, _observe_attempts)
-lifecycle.register(lifecycle.Participant("retries", lifecycle.ORDER_SIGNALS + 1, after_fork_in_child=_forget))
+on_reset(_forget)
 
 
 # --- Spans ----------------------------------------------------------------------------------------

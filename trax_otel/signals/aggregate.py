@@ -176,15 +176,25 @@ def table(spec: MetricSpec) -> Table:
     return found
 
 
+_counted_elsewhere: list[Callable[[], None]] = []
+
+
 def snapshot() -> list[Series]:
     """Every series of every instrument, by name."""
     return [series for name in sorted(_tables) for series in _tables[name].read()]
 
 
 def reset() -> None:
-    """Everything at zero (a forked child; tests)."""
+    """Everything at zero (a forked child; tests), also what others count and only show here."""
     for entry in _tables.values():
         entry.renew()
+    for zero in _counted_elsewhere:
+        zero()
+
+
+def on_reset(zero: Callable[[], None]) -> None:
+    """Call `zero` at every reset: for counts that are kept elsewhere and read through an observable."""
+    _counted_elsewhere.append(zero)
 
 
 def _hashable(value: Any) -> Any:

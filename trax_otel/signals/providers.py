@@ -95,11 +95,7 @@ def tracing() -> bool:
 
 def observed() -> bool:
     """Whether a tracer or meter provider is set, or debug mode is on: if not, a call that goes well need only be counted."""
-    return (
-        trace_api._TRACER_PROVIDER is not None
-        or _metrics_internal._METER_PROVIDER is not None
-        or _watched
-    )
+    return trace_api._TRACER_PROVIDER is not None or _metrics_internal._METER_PROVIDER is not None or _watched
 
 
 def _watch(_: bool | None = None) -> None:

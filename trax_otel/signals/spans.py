@@ -15,7 +15,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from .. import lifecycle, semconv
+from .. import clock, lifecycle, semconv
 from . import providers
 from .correlation import detach
 from .events import record_error
@@ -81,7 +81,7 @@ class SpanScope:
         if token is not None:
             detach(token)
         try:
-            span.end(end_time)
+            span.end(clock.current().time_ns() if end_time is None else end_time)
         except Exception as failure:  # a processor of the application's
             _report(failure)
 
@@ -95,8 +95,9 @@ def start_span(
     start_time: int | None = None,
 ) -> SpanScope:
     """Start a span and make it current. `start_time` is in nanoseconds since the epoch (None: now)."""
+    began = clock.current().time_ns() if start_time is None else start_time
     try:
-        span = providers.tracer().start_span(name, None, kind, attributes, links, start_time, False, False)
+        span = providers.tracer().start_span(name, None, kind, attributes, links, began, False, False)
     except Exception as failure:  # a sampler or a processor of the application's
         _report(failure)
         span = NonRecordingSpan(get_current_span().get_span_context())

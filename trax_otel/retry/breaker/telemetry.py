@@ -13,7 +13,7 @@ from ... import config, lifecycle, semconv
 from ...errors import error_facts
 from ...metrics.operation import REJECTED
 from ...signals import counter, emit_event, observe, start_span, tracing
-from ...signals.aggregate import OVERFLOW, Observation
+from ...signals.aggregate import OVERFLOW, Observation, on_reset
 from ..telemetry import counted
 from .machine import STATES
 
@@ -176,13 +176,17 @@ def _observe_states() -> list[Observation]:
     ]
 
 
-def _renew() -> None:
+def _zero() -> None:
     for calls in [*_calls.values(), _overflow]:
         calls.zero()
+
+
+def _renew() -> None:
     for breaker in living():
         breaker.machine.renew()
 
 
 observe(semconv.BREAKER_CALLS, _observe_calls)
 observe(semconv.BREAKER_STATES, _observe_states)
+on_reset(_zero)
 lifecycle.register(lifecycle.Participant("circuit breakers", lifecycle.ORDER_SIGNALS + 2, after_fork_in_child=_renew))
