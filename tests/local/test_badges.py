@@ -44,6 +44,7 @@ def test_a_recovery_says_who_answered_and_how_old_the_answer_is() -> None:
         "by cache",
         "recovered",
     ]
+    assert texts("recover", **{"recovery.strategy": "cache", "recovery.outcome": "failed"}) == ["failed"]
     stale = {"recovery.fallback": "cached", "recovery.cache.age": 90.0, "recovery.cache.stale": True}
     assert label(span("fallback", {f"trax.{key}": value for key, value in stale.items()})) == "fallback cached"
     assert texts("fallback", **stale) == ["stale answer, 1 min 30 s old"]

@@ -38,6 +38,7 @@ def test_every_reason_of_the_rooms_has_its_words() -> None:
         (semconv.FALLBACK_EVENT, {"recovery.fallback": "cached"}, "cached answered in the primary's place"),
         (semconv.RECOVERY_EVENT, {"recovery.outcome": "recovered", "recovery.strategy": "queue"}, "recovered by queue"),
         (semconv.RECOVERY_EVENT, {"recovery.outcome": "failed"}, "recovery failed"),
+        (semconv.RECOVERY_EVENT, {"recovery.outcome": "timeout", "recovery.strategy": "x"}, "recovery took too long (x)"),
         (semconv.FEATURE_CHANGED_EVENT, {"feature.name": "search", "feature.level": "no ranking"},
          "feature search now works at level no ranking"),
     ],

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from .. import semconv
 from .formats import duration, http_status, shown
 from .model import Span
-from .words import GAVE_UP, reason, seconds_ns, state
+from .words import ANSWERED, GAVE_UP, reason, seconds_ns, state
 
 Tone = Literal["retry", "breaker", "recovery", "outcome", "good"]
 
@@ -72,12 +72,13 @@ def _breaker(attributes: Mapping[str, Any]) -> Iterator[Badge]:
 
 def _recovery(attributes: Mapping[str, Any], named: str) -> Iterator[Badge]:
     strategy, fallback = attributes.get(semconv.RECOVERY_STRATEGY), attributes.get(semconv.RECOVERY_FALLBACK)
-    if strategy and named != semconv.RECOVERY_STRATEGY:
+    outcome = attributes.get(semconv.RECOVERY_OUTCOME)
+    if strategy and named != semconv.RECOVERY_STRATEGY and (outcome is None or outcome in ANSWERED):
         yield Badge(f"by {shown(strategy)}", "recovery")
     if fallback and named != semconv.RECOVERY_FALLBACK:
         yield Badge(f"by {shown(fallback)}", "recovery")
-    if outcome := attributes.get(semconv.RECOVERY_OUTCOME):
-        yield Badge(shown(outcome), "good" if outcome == "recovered" else "outcome")
+    if outcome:
+        yield Badge(shown(outcome), "good" if outcome in ANSWERED else "outcome")
     age = seconds_ns(attributes.get(semconv.RECOVERY_CACHE_AGE))
     stale = attributes.get(semconv.RECOVERY_CACHE_STALE) is True
     if stale or age is not None:

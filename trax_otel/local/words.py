@@ -36,6 +36,14 @@ BREAKER_REASONS: Final = {
     "manual": "by hand",
 }
 
+ANSWERED: Final = ("recovered", "prepared")
+"""The outcomes of a recovery that did what it should."""
+_RECOVERY_ENDS: Final = {
+    "failed": "recovery failed",
+    "timeout": "recovery took too long",
+    "cancelled": "recovery was cancelled",
+}
+
 
 class Told(NamedTuple):
     """An event as a sentence, and the attributes that it does not tell."""
@@ -109,9 +117,11 @@ def _recovered(attributes: Mapping[str, Any]) -> str:
     outcome, strategy = attributes.get(semconv.RECOVERY_OUTCOME), attributes.get(semconv.RECOVERY_STRATEGY)
     if outcome is None:
         return ""
-    how = {"recovered": "recovered", "failed": "recovery failed", "timeout": "recovery took too long",
-           "cancelled": "recovery was cancelled"}.get(shown(outcome), f"recovery ended: {shown(outcome)}")  # fmt: skip
-    return f"{how} by {shown(strategy)}" if strategy is not None else how
+    named = "" if strategy is None else shown(strategy)
+    if outcome in ANSWERED:
+        return f"recovered by {named}" if named else "recovered"
+    how = _RECOVERY_ENDS.get(shown(outcome), f"recovery ended: {shown(outcome)}")
+    return f"{how} ({named})" if named else how
 
 
 def _level_changed(attributes: Mapping[str, Any]) -> str:
@@ -126,7 +136,7 @@ _KNOWN: Final[dict[str, tuple[Callable[[Mapping[str, Any]], str], tuple[str, ...
     semconv.BREAKER_STATE_CHANGED_EVENT: (
         _state_changed, (semconv.BREAKER_NAME, semconv.BREAKER_STATE, semconv.BREAKER_PREVIOUS_STATE,
                          semconv.BREAKER_REASON, semconv.BREAKER_OPEN_FOR)),
-    semconv.FALLBACK_EVENT: (_fallback_used, (semconv.RECOVERY_FALLBACK,)),
+    semconv.FALLBACK_EVENT: (_fallback_used, (semconv.RECOVERY_FALLBACK, semconv.OPERATION_NAME)),
     semconv.RECOVERY_EVENT: (_recovered, (semconv.RECOVERY_OUTCOME, semconv.RECOVERY_STRATEGY)),
     semconv.FEATURE_CHANGED_EVENT: (_level_changed, (semconv.FEATURE_NAME, semconv.FEATURE_LEVEL)),
 }  # fmt: skip

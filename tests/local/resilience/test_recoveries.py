@@ -29,17 +29,23 @@ def test_what_was_tried_is_told_by_how_it_ended(stored: Stored) -> None:
     }  # fmt: skip
 
 
-def test_a_fallback_or_a_cleanup_by_itself_counts_too(stored: Stored) -> None:
+def test_a_fallback_by_itself_is_a_recovery_and_a_cleanup_was_tried(stored: Stored) -> None:
     stored.spans(
         S(1, "pay"),
         S(2, "fallback", 1, attributes={semconv.OPERATION_NAME: "pay", semconv.RECOVERY_FALLBACK: "queue",
                                         semconv.RECOVERY_OUTCOME: "recovered"}),
-        S(3, "cleanup", 1, attributes={semconv.RECOVERY_OUTCOME: "failed"}),
+        S(3, "cleanup", 1, attributes={semconv.OPERATION_NAME: "files", semconv.RECOVERY_OUTCOME: "failed"}),
     )  # fmt: skip
     found = stored.queries.recoveries()
-    assert {(one.operation, one.answered, one.outcome) for one in found.recoveries} == {
-        ("pay", "queue", "recovered"), ("", "", "failed"),
-    }  # fmt: skip
+    assert [(one.operation, one.answered, one.outcome) for one in found.recoveries] == [("pay", "queue", "recovered")]
+    assert ("cleanup", "files", "failed") in {(one.kind, one.name, one.outcome) for one in found.tried}
+
+
+def test_parents_in_a_circle_do_no_harm(stored: Stored) -> None:
+    answered = {semconv.RECOVERY_FALLBACK: "queue", semconv.RECOVERY_OUTCOME: "recovered"}
+    stored.spans(S(1, "fallback", 2, attributes=answered), S(2, "fallback", 1, attributes=answered),
+                 S(3, "fallback", 3, attributes=answered))  # fmt: skip
+    assert stored.queries.recoveries().tried[0].count == 3
 
 
 def test_filters(stored: Stored) -> None:

@@ -12,15 +12,22 @@ from ..filters import span_conditions
 from ..formats import shown
 from ..model import Filter, Link
 from ..schema import RESUMED_SPANS
-from ..words import seconds_ns
+from ..words import ANSWERED, seconds_ns
 from .counts import Rows
 from .features import FeatureStats, feature_stats
 
 MOST: Final = 50_000
 """Spans of recoveries, the newest, that are looked at."""
+DEEPEST: Final = 20
+"""Steps of a recovery inside each other that are followed."""
 KINDS: Final = (
     semconv.RECOVERY_SPAN, semconv.RECOVERY_STRATEGY_SPAN, semconv.RECOVERY_FALLBACK_SPAN, semconv.RECOVERY_CLEANUP_SPAN,
 )  # fmt: skip
+_NAMED_BY: Final = {
+    semconv.RECOVERY_STRATEGY_SPAN: semconv.RECOVERY_STRATEGY,
+    semconv.RECOVERY_FALLBACK_SPAN: semconv.RECOVERY_FALLBACK,
+    semconv.RECOVERY_CLEANUP_SPAN: semconv.OPERATION_NAME,
+}
 RECOVERED: Final = "recovered"
 
 
@@ -147,21 +154,14 @@ def _steps(rows: Rows, wanted: Filter) -> Iterator[_Step]:
 
 def _recovered(steps: list[_Step], wanted: Filter) -> list[RecoveryStats]:
     known = {(step.trace_id, step.span_id): step for step in steps}
-    roots = [step for step in steps if (step.trace_id, step.parent_id or "") not in known]
-    answers: dict[tuple[str, str], _Step] = {}
-    for step in steps:
-        if step.kind == semconv.RECOVERY_FALLBACK_SPAN and step.outcome == RECOVERED:
-            root = step
-            while (above := known.get((root.trace_id, root.parent_id or ""))) is not None and above is not root:
-                root = above
-            answers.setdefault((root.trace_id, root.span_id), step)
+    answers = _answers(steps, known)
     groups: dict[tuple[str, str, str, str], _Group] = {}
-    for root in roots:
+    for root in steps:
+        if (root.trace_id, root.parent_id or "") in known or root.kind == semconv.RECOVERY_CLEANUP_SPAN:
+            continue
         answer = answers.get((root.trace_id, root.span_id))
-        strategy, fallback = (
-            root.said(semconv.RECOVERY_STRATEGY),
-            answer.said(semconv.RECOVERY_FALLBACK) if answer else "",
-        )
+        strategy = root.said(semconv.RECOVERY_STRATEGY) if root.outcome in ANSWERED else ""
+        fallback = answer.said(semconv.RECOVERY_FALLBACK) if answer else ""
         answered = " › ".join(dict.fromkeys(filter(None, (strategy, fallback))))
         operation = root.said(semconv.OPERATION_NAME)
         if _fits(wanted, operation, answered, root):
@@ -175,10 +175,23 @@ def _recovered(steps: list[_Step], wanted: Filter) -> list[RecoveryStats]:
     ][: wanted.limit]  # fmt: skip
 
 
+def _answers(steps: list[_Step], known: dict[tuple[str, str], _Step]) -> dict[tuple[str, str], _Step]:
+    """The fallback that answered, by the outermost span of its recovery."""
+    found: dict[tuple[str, str], _Step] = {}
+    for step in steps:
+        if step.kind != semconv.RECOVERY_FALLBACK_SPAN or step.outcome != RECOVERED:
+            continue
+        root = step
+        for _ in range(DEEPEST):  # a broken sender may make a circle of parents
+            root = known.get((root.trace_id, root.parent_id or ""), root)
+        found.setdefault((root.trace_id, root.span_id), step)
+    return found
+
+
 def _tried(steps: list[_Step], wanted: Filter) -> list[TriedStats]:
     groups: dict[tuple[str, str, str, str], _Group] = {}
     for step in steps:
-        name = step.said(semconv.RECOVERY_STRATEGY) or step.said(semconv.RECOVERY_FALLBACK)
+        name = step.said(_NAMED_BY.get(step.kind, ""))
         if step.kind != semconv.RECOVERY_SPAN and _fits(wanted, step.said(semconv.OPERATION_NAME), name, step):
             _add(groups, (step.service, step.kind, name, step.outcome), step, step)
     return [
@@ -194,7 +207,7 @@ def _fits(wanted: Filter, operation: str, name: str, step: _Step) -> bool:
     return (
         wanted.operation in ("", operation)
         and wanted.text.casefold() in f"{operation} {name} {step.outcome}".casefold()
-        and (not wanted.errors_only or step.outcome not in (RECOVERED, "prepared", "success"))
+        and (not wanted.errors_only or step.outcome not in (*ANSWERED, "success"))
     )
 
 

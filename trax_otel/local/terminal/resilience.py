@@ -11,7 +11,7 @@ from rich.text import Text
 from ..formats import clean, duration, moment
 from ..resilience.retries import AFTER_RETRY, AT_ONCE, IN_VAIN, NOT_RETRIED
 from ..resilience.strips import Window, cells, window
-from ..words import BREAKER_REASONS, state
+from ..words import ANSWERED, BREAKER_REASONS, state
 from .tables import Listing, failed, text
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _state(name: str) -> Text:
 
 
 def _outcome(name: str) -> Text:
-    return text(name, "green" if name in ("recovered", "prepared", "success") else "red")
+    return text(name, "green" if name in (*ANSWERED, "success") else "red")
 
 
 def _by_outcome(counts: Mapping[str, int]) -> Text:
