@@ -1,14 +1,17 @@
-"""Blocks written once for `with` and `async with`."""
+"""Blocks written once for `with` and `async with`; a database; health checks that are stopped."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from trax_otel.recovery import HealthCheckRecovery
+from trax_otel.testing import FakeClock, fake_clock
 
 
 class Blocks:
@@ -97,3 +100,34 @@ class Database:
 @pytest.fixture(params=["session", "connection"])
 def database(request: pytest.FixtureRequest, blocks: Blocks, tmp_path: Path) -> Database:
     return Database(blocks.asynchronous, request.param, tmp_path / "data.db")
+
+
+# --- Health checks --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def still() -> Iterator[FakeClock]:
+    with fake_clock() as clock:
+        yield clock
+
+
+@pytest.fixture
+def made() -> Iterator[Callable[..., HealthCheckRecovery]]:
+    """Makes health checks that are stopped and forgotten at the end of the test."""
+    all_made: list[HealthCheckRecovery] = []
+    removers = []
+
+    class Made(HealthCheckRecovery):
+        def add_check(self, *args, **options):
+            removers.append(super().add_check(*args, **options))
+            return removers[-1]
+
+    def make(*args, **options):
+        all_made.append(Made(*args, **options))
+        return all_made[-1]
+
+    yield make
+    for one in all_made:
+        one.stop()
+    for remove in removers:
+        remove()

@@ -3,54 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
-import os
 import threading
 import time
-import warnings
-from collections.abc import Iterator
 
 import pytest
 
-from trax_otel import lifecycle, semconv
+from trax_otel import semconv
 from trax_otel.errors import InvalidConfigError, ServiceUnavailableError
 from trax_otel.metrics import health, publish_health_metrics
 from trax_otel.recovery import CallableStrategy, HealthCheckRecovery, RecoveryManager
 from trax_otel.recovery.strategies.health import THREAD_NAME
-from trax_otel.testing import FakeClock, fake_clock
-
-
-@pytest.fixture
-def still() -> Iterator[FakeClock]:
-    with fake_clock() as clock:
-        yield clock
-
-
-@pytest.fixture
-def made() -> Iterator[functools.partial[HealthCheckRecovery]]:
-    """Makes health checks that are stopped and forgotten at the end of the test."""
-    all_made: list[HealthCheckRecovery] = []
-    removers = []
-
-    class Made(HealthCheckRecovery):
-        def add_check(self, *args, **options):
-            removers.append(super().add_check(*args, **options))
-            return removers[-1]
-
-    def make(*args, **options):
-        all_made.append(Made(*args, **options))
-        return all_made[-1]
-
-    yield make
-    for one in all_made:
-        one.stop()
-    for remove in removers:
-        remove()
-
-
-def threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
 
 
 class Service:
@@ -99,7 +62,7 @@ def test_it_checks_at_once_and_then_every_interval(still, made, service):
     still.advance(30)
     assert service.checked == 4
     checks.stop()
-    assert not threads()
+    assert not checks.running
 
 
 def test_what_stays_broken_is_recovered(still, made, service):
@@ -250,94 +213,6 @@ def test_a_coroutine_that_hangs_is_cancelled(made):
     checks.check_now()
     assert cancelled.wait(5)
     assert "no answer within" in (checks.status()["hangs"].detail or "")
-
-
-# --- On an event loop -----------------------------------------------------------------------------------------------------
-
-
-async def test_coroutines_run_on_the_loop_that_started_it(made):
-    loops: list[object] = []
-    done = asyncio.Event()
-
-    async def check() -> bool:
-        loops.append(asyncio.get_running_loop())
-        return False
-
-    async def recover(context) -> None:
-        loops.append(asyncio.get_running_loop())
-        done.set()
-
-    checks = made(recover, interval=30)
-    checks.add_check("one", check, failures=1)
-    async with checks:
-        await asyncio.wait_for(done.wait(), 5)
-    assert loops == [asyncio.get_running_loop()] * 2
-    assert not checks.running
-
-
-async def test_a_plain_check_does_not_block_the_loop(made):
-    released = threading.Event()
-    checks = made(interval=30)
-    checks.add_check("slow", lambda: released.wait(5), timeout=5.0)
-    async with checks:
-        began = time.monotonic()
-        for _ in range(20):
-            await asyncio.sleep(0)
-        assert time.monotonic() - began < 1
-    released.set()
-
-
-# --- The process ----------------------------------------------------------------------------------------------------------
-
-
-def test_started_twice_it_runs_once(still, made, service):
-    with made(interval=10) as checks:
-        checks.add_check("one", service.check)
-        checks.start()
-        still.wait_for_tick()
-        assert len(threads()) == 1
-    assert not checks.running
-
-
-def test_the_end_of_the_process_stops_it(still, made):
-    checks = made(interval=10)
-    checks.start()
-    (participant,) = [entry for entry in lifecycle._participants if entry.name == "health recovery"]
-    participant.shutdown(lifecycle.Deadline(1))
-    assert not checks.running
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_it_goes_on_in_a_forked_child(made):
-    checks = made(interval=60)
-    checks.add_check("one", lambda: True)
-    checks.start()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 on: forking with threads
-        child = os.fork()
-    if child == 0:
-        before = checks.status()["one"].passed
-        end = time.monotonic() + 5
-        while checks.status()["one"].passed <= before and time.monotonic() < end:
-            time.sleep(0.005)
-        os._exit(0 if checks.running and checks.status()["one"].passed > before else 1)
-    assert os.waitpid(child, 0)[1] == 0
-
-
-def test_a_round_that_fails_is_not_the_last(still, made, monkeypatch, caplog):
-    checks = made(interval=10)
-    rounds: list[int] = []
-
-    def broken() -> None:
-        rounds.append(1)
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(checks, "check_now", broken)
-    checks.start()
-    still.wait_for_tick()
-    still.advance(20)
-    assert len(rounds) == 3
-    assert "can't start new thread" in caplog.text
 
 
 # --- What is told ---------------------------------------------------------------------------------------------------------

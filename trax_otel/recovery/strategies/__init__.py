@@ -5,11 +5,13 @@
 #   cleanup    what was opened is closed, what was made deleted; processes says how a process is ended
 #   health     checks in the background that recover what stays broken; watching is one round of them,
 #              streaks decides, bounded calls
+#   resume     the operation goes on where its saved state ends
 #   unwinding  the plan under rollback and cleanup: the last first, each contained
 """Ways to recover."""
 
 from .cleanup import ResourceCleanup
 from .health import HealthCheckRecovery, HealthStatus
+from .resume import StateRecoveryStrategy
 from .rollback import Transaction, TransactionRollbackStrategy, transaction
 from .simple import CallableStrategy
 
@@ -18,6 +20,7 @@ __all__ = [
     "HealthCheckRecovery",
     "HealthStatus",
     "ResourceCleanup",
+    "StateRecoveryStrategy",
     "Transaction",
     "TransactionRollbackStrategy",
     "transaction",
