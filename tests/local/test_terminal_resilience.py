@@ -145,6 +145,19 @@ def test_recoveries_features_and_resumed_operations_are_listed(stored: Stored) -
     assert any(row.startswith("order-4711 fulfil shop success 1") and row.endswith(trace_id(7)[:8]) for row in text)
 
 
+def test_what_an_operation_said_during_attempt_1_stands_below_it(stored: Stored) -> None:
+    first = {semconv.RETRY_ATTEMPT: 1, semconv.RETRY_BACKDATED: True}
+    stored.spans(
+        S(1, "ship", None, 0, 300, 61, events=[("asked", 5, {}), ("noted", 200, {})]),
+        S(2, "attempt", 1, 0, 10, 61, error="no", attributes=first),
+        S(3, "attempt", 3, 400, 10, 61, attributes=first, events=[("own", 405, {})]),
+    )  # fmt: skip
+    lines = printed(lambda console: trace(stored.queries, 61, console)).splitlines()
+    indent = {name: line.index("●") for line in lines for name in ("asked", "noted", "own") if f"● {name}" in line}
+    assert indent["asked"] > indent["noted"]
+    assert set(indent) == {"asked", "noted", "own"}, "a span that claims to be its own parent is told too"
+
+
 def test_a_wait_that_no_attempt_followed_says_why(stored: Stored) -> None:
     scheduled = {semconv.RETRY_ATTEMPT: 1, semconv.RETRY_DELAY: 5.0, semconv.RETRY_DELAY_SOURCE: "retry_after"}
     stored.spans(

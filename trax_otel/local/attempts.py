@@ -63,24 +63,29 @@ def adopt(children: dict[str | None, list[Span]]) -> frozenset[str]:
     """Move what ran in the time of a back-dated attempt below it; returns the ids of the spans that were moved."""
     moved: set[str] = set()
     for siblings in list(children.values()):
-        backdated = [span for span in siblings if span.attributes.get(semconv.RETRY_BACKDATED) is True]
-        for attempt in backdated:
-            within = [span for span in siblings if in_its_time(attempt, span)]
-            if within:
-                gone = {span.span_id for span in within}
-                siblings[:] = [span for span in siblings if span.span_id not in gone]
-                below = children.setdefault(attempt.span_id, [])
-                below += within
-                below.sort(key=lambda span: span.start_ns)
-                moved |= gone
+        # Siblings without a parent here may be of several operations; each has one such attempt.
+        backdated = {span.parent_id: span for span in siblings if span.attributes.get(semconv.RETRY_BACKDATED) is True}
+        if not backdated:
+            continue
+        left = []
+        for span in siblings:
+            attempt = backdated.get(span.parent_id)
+            if attempt is not None and in_its_time(attempt, span):
+                children.setdefault(attempt.span_id, []).append(span)
+                moved.add(span.span_id)
+            else:
+                left.append(span)
+        siblings[:] = left
+        for attempt in backdated.values():
+            children.get(attempt.span_id, []).sort(key=lambda span: span.start_ns)
     return frozenset(moved)
 
 
 def in_its_time(attempt: Span, other: Span) -> bool:
-    """Whether a sibling of a back-dated attempt began while that ran."""
+    """Whether another child of its operation began while a back-dated attempt ran."""
     return (
         attempt.parent_id is not None
-        and other.parent_id == attempt.parent_id
+        and other is not attempt
         and number(other) is None
         and attempt.start_ns <= other.start_ns < attempt.end_ns
     )

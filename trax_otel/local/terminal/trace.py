@@ -86,17 +86,18 @@ class _Drawing:
             own, known = node.span, waits.get(node.span.span_id, ())
             entries = happenings(own, by_span.get(own.span_id, ()))
             self._told[own.span_id] = [entry for entry in entries if not told_by_a_wait(entry, known)]
-        for node in placed:
-            if node.span.attributes.get(semconv.RETRY_BACKDATED) is True:
-                self._adopt(node.span)
+        backdated = (node.span for node in placed if node.span.attributes.get(semconv.RETRY_BACKDATED) is True)
+        for attempt in {span.parent_id: span for span in backdated if span.parent_id != span.span_id}.values():
+            self._adopt(attempt)
         self._branches: list[tuple[Tree, list[Event | Log]]] = [(tree, list(by_span.get(None, ())))]
 
     def _adopt(self, attempt: Span) -> None:
         """What the operation told while its back-dated attempt ran belongs to that."""
-        told = self._told.get(attempt.parent_id or "", [])
-        within = [entry for entry in told if attempt.start_ns <= entry.time_ns < attempt.end_ns]
-        self._told[attempt.parent_id or ""] = [entry for entry in told if entry not in within]
-        self._told[attempt.span_id] = sorted([*self._told[attempt.span_id], *within], key=lambda entry: entry.time_ns)
+        own, around = list(self._told[attempt.span_id]), list[Event | Log]()
+        for entry in self._told.get(attempt.parent_id or "", []):
+            (own if attempt.start_ns <= entry.time_ns < attempt.end_ns else around).append(entry)
+        self._told[attempt.parent_id or ""] = around
+        self._told[attempt.span_id] = sorted(own, key=lambda entry: entry.time_ns)
 
     def draw(self) -> None:
         """All rows, then what is left to tell."""
