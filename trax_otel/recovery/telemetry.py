@@ -12,19 +12,20 @@ from opentelemetry.trace import get_current_span
 
 from .. import clock, config, semconv
 from ..errors import error_facts
-from ..metrics.operation import CANCELLED, FAILURE, REJECTED, SUCCESS
 from ..signals import SpanScope, counter, emit_event, histogram, record_error, start_span, tracing
 from ..signals.stacktrace import describe, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ..metrics import Outcome
+
 Ending = Literal["recovered", "prepared", "failed", "skipped", "timeout", "cancelled"]
 ENDINGS: Final[tuple[Ending, ...]] = ("recovered", "prepared", "failed", "timeout", "cancelled")
 """How a strategy that was tried may end."""
-_OUTCOMES: Final[dict[Ending, str]] = {
-    "recovered": SUCCESS, "prepared": SUCCESS, "failed": FAILURE, "timeout": FAILURE, "skipped": REJECTED,
-    "cancelled": CANCELLED,
+_OUTCOMES: Final[dict[Ending, Outcome]] = {
+    "recovered": "success", "prepared": "success", "failed": "failure", "timeout": "failure", "skipped": "rejected",
+    "cancelled": "cancelled",
 }  # fmt: skip
 
 _logger = logging.getLogger(__name__)
