@@ -14,7 +14,8 @@ MS = 1_000_000
 @pytest.mark.parametrize(
     ("nanoseconds", "text"),
     [(0, "0 s"), (1_000, "1 µs"), (850_000, "850 µs"), (12_340_000, "12.3 ms"), (999_600_000, "1 s"), (1_240 * MS, "1.24 s"),
-     (125_000 * MS, "2 min 5 s"), (59_600 * MS, "59.6 s"), (7_260_000 * MS, "2 h 1 min")],
+     (125_000 * MS, "2 min 5 s"), (59_600 * MS, "59.6 s"), (7_260_000 * MS, "2 h 1 min"),
+     (60_000 * MS, "1 min"), (7_200_000 * MS, "2 h")],
 )  # fmt: skip
 def test_durations_have_a_fitting_unit(nanoseconds: int, text: str) -> None:
     assert duration(nanoseconds) == text
