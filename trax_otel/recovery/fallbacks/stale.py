@@ -15,7 +15,7 @@ from .alternatives import condition, short_name
 from .cache import DEFAULT_ENTRIES, DEFAULT_STALE_FOR, KeyFunction, ResponseCache, key_of
 
 if TYPE_CHECKING:
-    from ...metrics import Operation
+    from ...metrics.operation import Operation
     from ...retry.conditions import Condition, Test
     from ...retry.plan import Plan
     from .cache import CachedAnswer
@@ -97,7 +97,7 @@ class _Stale:
         return cached
 
     def _plan(self, key: Hashable, call: Callable[[], Any]) -> Plan:
-        from ...metrics import Operation
+        from ...metrics.operation import Operation
         from ...retry.plan import Call, Outcome
 
         operation = Operation(self._name).begin() if observed() else None
