@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from .. import config
+from ..config import Section
 from ..errors import InvalidConfigError
 
 
-class Limits(NamedTuple):
+class Limits(Section):
     """What settings may give, resolved. `timeout` is seconds."""
 
     enabled: bool
@@ -39,5 +40,5 @@ class GivenLimits:
         """What was passed, and for the rest what the settings say."""
         if self._resolved is None:
             section = config.settings().recovery
-            self._resolved = Limits(**{name: self._given.get(name, getattr(section, name)) for name in Limits._fields})
+            self._resolved = Limits(**{name: self._given.get(name, getattr(section, name)) for name in Limits.names})
         return self._resolved

@@ -12,7 +12,7 @@ import pytest
 from trax_otel import semconv
 from trax_otel.errors import InvalidConfigError, ServiceUnavailableError
 from trax_otel.metrics import health, publish_health_metrics
-from trax_otel.recovery import CallableStrategy, HealthCheckRecovery, RecoveryManager
+from trax_otel.recovery import CallableStrategy, HealthCheckRecovery, HealthStatus, RecoveryManager
 from trax_otel.recovery.strategies.health import THREAD_NAME
 
 
@@ -48,6 +48,10 @@ class Service:
 @pytest.fixture(params=["plain", "coroutine"])
 def service(request: pytest.FixtureRequest) -> Service:
     return Service(request.param == "coroutine")
+
+
+def stood(name: str, healthy: bool, failed: int, passed: int, detail: str | None) -> HealthStatus:
+    return HealthStatus(name=name, healthy=healthy, failed=failed, passed=passed, detail=detail)
 
 
 # --- Rounds ---------------------------------------------------------------------------------------------------------------
@@ -147,10 +151,10 @@ def test_what_a_check_says_is_its_status(made):
     checks.add_check("exits", lambda: exec("raise SystemExit(3)"), failures=1)
     checks.check_now()
     status = checks.status()
-    assert status["tuple"] == ("tuple", False, 1, 0, "3 of 5 replicas")
-    assert status["nothing"] == ("nothing", True, 0, 1, None)
-    assert status["raises"] == ("raises", True, 1, 0, "ZeroDivisionError: division by zero")
-    assert status["exits"] == ("exits", False, 1, 0, "SystemExit: 3")
+    assert status["tuple"] == stood("tuple", False, 1, 0, "3 of 5 replicas")
+    assert status["nothing"] == stood("nothing", True, 0, 1, None)
+    assert status["raises"] == stood("raises", True, 1, 0, "ZeroDivisionError: division by zero")
+    assert status["exits"] == stood("exits", False, 1, 0, "SystemExit: 3")
     assert not checks.healthy
 
 

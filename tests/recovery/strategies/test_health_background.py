@@ -78,11 +78,12 @@ def test_it_goes_on_in_a_forked_child(made):
     checks = made(interval=60)
     checks.add_check("one", lambda: True)
     checks.start()
+    while (before := checks.status()["one"].passed) == 0:
+        time.sleep(0.001)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 on: forking with threads
         child = os.fork()
     if child == 0:
-        before = checks.status()["one"].passed
         end = time.monotonic() + 5
         while checks.status()["one"].passed <= before and time.monotonic() < end:
             time.sleep(0.005)

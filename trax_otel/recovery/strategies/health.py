@@ -6,9 +6,10 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from ... import clock, lifecycle
+from ...config import Section
 from ...errors import InvalidConfigError
 from ..base import RecoveryContext
 
@@ -28,7 +29,7 @@ THREAD_NAME: Final = "trax-health-recovery"
 _logger = logging.getLogger(__name__)
 
 
-class HealthStatus(NamedTuple):
+class HealthStatus(Section):
     """What is known of a check. `failed` and `passed` count results in a row; `detail` is what the last one said."""
 
     name: str

@@ -47,7 +47,10 @@ class Watched:
 
     def status(self) -> HealthStatus:
         """As it stands."""
-        return HealthStatus(self.name, self.streak.healthy, self.streak.failed, self.streak.passed, self.detail)
+        streak = self.streak
+        return HealthStatus(
+            name=self.name, healthy=streak.healthy, failed=streak.failed, passed=streak.passed, detail=self.detail
+        )
 
     def take(self, answer: Answer, loop: asyncio.AbstractEventLoop | None) -> Change | None:
         """Take an answer in, and begin a recovery where that is due; the change it brings."""
