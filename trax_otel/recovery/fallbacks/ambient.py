@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .manager import FallbackManager
 
 
-class Ambient(NamedTuple):
+class Ambient:
     """A manager and what was ambient around its block."""
 
-    manager: FallbackManager
-    outer: Ambient | None
+    __slots__ = ("manager", "outer")
+
+    def __init__(self, manager: FallbackManager, outer: Ambient | None) -> None:
+        self.manager = manager
+        self.outer = outer
 
 
 _ambient: ContextVar[Ambient | None] = ContextVar("trax_fallbacks", default=None)

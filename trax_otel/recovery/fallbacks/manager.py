@@ -11,7 +11,6 @@ from ... import config, lifecycle
 from ...errors import InvalidConfigError
 from .. import driving
 from ..limits import GivenLimits
-from . import telemetry
 from .alternatives import Alternative, FunctionAlternative, condition, short_name
 
 if TYPE_CHECKING:
@@ -125,11 +124,12 @@ class FallbackManager:
     ) -> Plan:
         """One call as a plan for retry's drivers; `operation` is its name in telemetry and for `points`."""
         from .chain import Chain, execution
+        from .telemetry import declare_fallbacks
 
         alternatives = self._alternatives
         if operation not in self._declared and len(self._declared) < config.settings().metrics.cardinality_limit:
             self._declared.add(operation)
-            telemetry.declare_fallbacks(operation, self.name, [alternative.name for alternative in alternatives])
+            declare_fallbacks(operation, self.name, [alternative.name for alternative in alternatives])
         chain = Chain(self.name, operation, self, alternatives, self._test, self._limits.resolve())
         return execution(chain, args, kwargs, primary)
 

@@ -10,7 +10,6 @@ from ... import semconv
 from ...errors import InvalidConfigError
 from ...signals import observed
 from .. import driving
-from . import telemetry
 from .alternatives import condition, short_name
 from .cache import DEFAULT_ENTRIES, DEFAULT_STALE_FOR, KeyFunction, ResponseCache, key_of
 
@@ -69,12 +68,14 @@ class _Stale:
     def __init__(
         self, function: Callable[..., Any], name: str, cache: ResponseCache, key: KeyFunction | None, test: Test | None
     ) -> None:
+        from .telemetry import declare_fallbacks
+
         self._function = function
         self._name = name
         self._cache = cache
         self._key = key
         self._test = test
-        telemetry.declare_fallbacks(name, None, [CACHE])
+        declare_fallbacks(name, None, [CACHE])
 
     def synchronous(self) -> Any:
         """The function behind its cache."""
@@ -128,7 +129,9 @@ class _Stale:
         return falls_back(error, self._test, self._name)
 
     def _stand_in(self, kept: CachedAnswer, error: BaseException, operation: Operation | None) -> None:
-        trace = telemetry.FallbackTrace(self._name, error, CACHE)
+        from .telemetry import FallbackTrace
+
+        trace = FallbackTrace(self._name, error, CACHE)
         trace.begins(CACHE)
         trace.cached(kept)
         trace.ends("recovered")
@@ -144,4 +147,5 @@ CACHE = "cache"
 
 def _tell(operation: Operation | None, kept: CachedAnswer) -> None:
     if operation is not None:
-        telemetry.tell_age(operation, kept)
+        operation.set(semconv.RECOVERY_CACHE_AGE, kept.age)
+        operation.set(semconv.RECOVERY_CACHE_STALE, kept.stale)

@@ -10,7 +10,6 @@ from ...errors import InvalidConfigError
 from .. import driving
 from ..base import DEFAULT_PRIORITY, RecoveryContext, RecoveryStrategy
 from ..limits import GivenLimits
-from . import telemetry
 from .alternatives import Alternative, alternatives_of, condition, short_name
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ class FallbackStrategy(RecoveryStrategy):
         max_fallbacks: int | None = None,
         timeout: float | None = None,
     ) -> None:
+        from .telemetry import declare_fallbacks
+
         if not callable(primary_operation) or isinstance(primary_operation, type):
             raise InvalidConfigError(f"primary_operation={primary_operation!r}: a function is needed")
         self._alternatives = alternatives_of(fallback_operations)
@@ -60,7 +61,7 @@ class FallbackStrategy(RecoveryStrategy):
         self.priority = priority
         self._test = condition("on", on)
         self._limits = GivenLimits(type(self).__name__, enabled, max_fallbacks, timeout)
-        telemetry.declare_fallbacks(self.operation, self.name, self.fallbacks)
+        declare_fallbacks(self.operation, self.name, self.fallbacks)
 
     @property
     def fallbacks(self) -> tuple[str, ...]:

@@ -55,7 +55,8 @@ class FallbackTrace:
     def cached(self, answer: CachedAnswer) -> None:
         """The alternative is an answer from a cache."""
         if self._span is not None:
-            tell_age(self._span[1], answer)
+            self._span[1].set(semconv.RECOVERY_CACHE_AGE, answer.age)
+            self._span[1].set(semconv.RECOVERY_CACHE_STALE, answer.stale)
 
     def ends(self, ending: Ending, error: BaseException | None = None) -> None:
         """Close it. The one that answered is counted, and told on the operation around."""
@@ -92,12 +93,6 @@ def tell_use(span: Span, labels: dict[str, Any], error: BaseException) -> None:
     if isinstance(error, Exception):
         attributes[semconv.ERROR_CODE] = error_facts(error).code
     emit_event(semconv.FALLBACK_EVENT, attributes, severity="WARN", span=span)
-
-
-def tell_age(step: Any, answer: CachedAnswer) -> None:
-    """Put on a span (what has `set(key, value)`) how old the answer is."""
-    step.set(semconv.RECOVERY_CACHE_AGE, answer.age)
-    step.set(semconv.RECOVERY_CACHE_STALE, answer.stale)
 
 
 def now() -> float:
