@@ -117,3 +117,31 @@ def test_the_overview_leads_to_breakers_and_retries(browser: Browser) -> None:
     browser.one("h2 a[href='/breakers']").click()
     browser.until(lambda: browser.one("h1").text == "Breakers")
     assert semconv.BREAKER_NAME not in browser.one("main").text, "what is told is told in words"
+
+
+def test_no_view_scrolls_sideways(browser: Browser) -> None:
+    name = "a.very.long.name." * 12
+    browser.send(*tripped_bank(), *recovery(100, 4, stale=True), *resumed())
+    browser.send(
+        S(900, "recover", None, trace=90, service=name,
+          attributes={semconv.OPERATION_NAME: name, semconv.RECOVERY_STRATEGY: name, semconv.RECOVERY_OUTCOME: "recovered"}),
+        S(901, "circuit_breaker rejected", 900, trace=90, service=name, attributes={semconv.BREAKER_NAME: name},
+          links=[(1, 2, {name: name})], events=[changed(name, 1, name, name, name)]),
+    )  # fmt: skip
+    send(
+        browser,
+        *bank_metrics(),
+        states(name, (0, "open")),
+        retried(name, failed_with_retry=3),
+        retried("pay", **{name: 1}),
+    )
+    for width in (1280, 900, 780, 390):
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        for path in ("/", "/retries", "/breakers", "/recoveries", f"/traces/{trace_id(90)}", f"/traces/{trace_id(1)}"):
+            browser.open(path)
+            wide_by = browser.script(
+                "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert wide_by <= 0, (path, width)
+    browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
