@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import pickle
 import sys
 
 import pytest
@@ -103,6 +104,15 @@ async def test_when_nothing_answers_every_cause_is_in_one_error(caller):
     assert error.__cause__.exceptions == (first, second)
     assert "a: LookupError: nothing kept; b had no answer" in str(error)
     assert is_retryable_error(error)  # as the operation's own error is
+
+
+async def test_an_error_that_says_so_is_not_fallen_back_from_once_more(caller):
+    chain = strategy(caller, OSError("down"), OSError("a"))
+    with pytest.raises(RecoveryError) as raised:
+        await caller.execute(chain)
+    assert not chain.applies(RecoveryContext("transcribe", raised.value))
+    assert strategy(caller, 1, 2).applies(RecoveryContext("transcribe", raised.value))
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,8 @@ def fallback_point(*, name: str | None = None) -> Callable[[F], F]: ...
 def fallback_point(function: Any = None, /, *, name: str | None = None) -> Any:
     """Mark an operation that the manager of the surrounding `fallback_context` answers for where it fails; outside of any
     block the call is the function's own. For functions, coroutine functions and methods, whose alternatives get the
-    arguments without `self`. `name` (else the function's own name) is what an alternative's `points` and telemetry say.
+    arguments without `self`; those of a plain function must be plain functions too. `name` (else the function's own name)
+    is what an alternative's `points` and telemetry say.
 
     Raises:
         TypeError: it is a class or a generator function.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ... import semconv
 from ...errors import InvalidConfigError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .cache import CachedAnswer
 
 F = TypeVar("F", bound=Callable[..., Any])
+CACHE: Final = "cache"
+"""The name of a kept answer in telemetry."""
 
 
 def stale_while_error(
@@ -83,6 +85,9 @@ class _Stale:
         @functools.wraps(self._function)
         def cached(*args: Any, **kwargs: Any) -> Any:
             key = key_of(self._name, self._key, args, kwargs)
+            kept = self._cache.get(key)
+            if kept is not None and not kept.stale:
+                return self._fresh(kept)
             return driving.run(self._plan(key, functools.partial(self._function, *args, **kwargs)))
 
         return cached
@@ -93,9 +98,21 @@ class _Stale:
         @functools.wraps(self._function)
         async def cached(*args: Any, **kwargs: Any) -> Any:
             key = key_of(self._name, self._key, args, kwargs)
+            kept = self._cache.get(key)
+            if kept is not None and not kept.stale:
+                return self._fresh(kept)
             return await driving.run_async(self._plan(key, functools.partial(self._function, *args, **kwargs)))
 
         return cached
+
+    def _fresh(self, kept: CachedAnswer) -> Any:
+        """An answer that needs no call; it is an operation too."""
+        if observed():
+            from ...metrics.operation import Operation
+
+            with Operation(self._name) as operation:
+                _tell(operation, kept)
+        return kept.value
 
     def _plan(self, key: Hashable, call: Callable[[], Any]) -> Plan:
         from ...metrics.operation import Operation
@@ -104,11 +121,6 @@ class _Stale:
         operation = Operation(self._name).begin() if observed() else None
         ended = Outcome(None, GeneratorExit())
         try:
-            kept = self._cache.get(key)
-            if kept is not None and not kept.stale:
-                _tell(operation, kept)
-                ended = Outcome(kept.value)
-                return ended
             ended = yield Call(call)
             if ended.error is None:
                 self._cache.put(key, ended.value)
@@ -141,11 +153,6 @@ class _Stale:
             _tell(operation, kept)
 
 
-CACHE = "cache"
-"""The name of a kept answer in telemetry."""
-
-
-def _tell(operation: Operation | None, kept: CachedAnswer) -> None:
-    if operation is not None:
-        operation.set(semconv.RECOVERY_CACHE_AGE, kept.age)
-        operation.set(semconv.RECOVERY_CACHE_STALE, kept.stale)
+def _tell(operation: Operation, kept: CachedAnswer) -> None:
+    operation.set(semconv.RECOVERY_CACHE_AGE, kept.age)
+    operation.set(semconv.RECOVERY_CACHE_STALE, kept.stale)
