@@ -22,6 +22,7 @@ class BoundedCall:
         self._value: Any = None
         self._error: BaseException | None = None
         self._cancel: Callable[[], object] | None = None
+        self._given_up = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -39,6 +40,7 @@ class BoundedCall:
         """
         self._thread.join(max(0.0, seconds))
         if self._thread.is_alive():
+            self._given_up = True
             if self._cancel is not None:
                 self._cancel()
             raise errors.TimeoutError(f"no answer within {seconds:g} s")
@@ -57,13 +59,18 @@ class BoundedCall:
         except BaseException as error:
             self._error = error
 
+    def _cancelled_by(self, cancel: Callable[[], object]) -> None:
+        self._cancel = cancel
+        if self._given_up:  # before there was anything to cancel
+            cancel()
+
     def _awaited(self, value: Any) -> Any:
         import asyncio
 
         loop = self._loop
         if loop is not None and not loop.is_closed():
             future = asyncio.run_coroutine_threadsafe(_awaiting(value), loop)
-            self._cancel = future.cancel
+            self._cancelled_by(future.cancel)
             return future.result()
         return asyncio.run(self._cancellable(value))
 
@@ -72,7 +79,7 @@ class BoundedCall:
 
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
-        self._cancel = lambda: _threadsafe(loop, task.cancel)
+        self._cancelled_by(lambda: _threadsafe(loop, task.cancel))
         return await value
 
 
