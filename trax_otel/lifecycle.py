@@ -13,7 +13,6 @@ from __future__ import annotations
 import _thread
 import atexit
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -237,6 +236,8 @@ def take_sigterm() -> bool:
     Returns whether the hook is in place. A handler of the application's, set before or after, is left alone.
     """
     global _sigterm_taken
+    import signal  # its enums take as long as several modules of ours
+
     if threading.current_thread() is not threading.main_thread():
         return False
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
@@ -255,6 +256,8 @@ def _on_sigterm(signum: int, frame: FrameType | None) -> None:
     try:
         _thread.start_new_thread(_end_by_sigterm, ())
     except RuntimeError:  # no thread can be started any more: end as we were told to
+        import signal
+
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -283,6 +286,7 @@ def _end_after(seconds: float) -> None:
 def _die_by_sigterm() -> None:
     # signal.signal works on the main thread only, which may be blocked; libc's works anywhere.
     import ctypes
+    import signal
 
     ctypes.CDLL(None).signal(int(signal.SIGTERM), 0)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -143,6 +143,21 @@ def test_options_become_variables(option: list[str], variable: str, value: str) 
     assert run_module.environment(parsed(*option, "--", "x"))[variable] == value
 
 
+@pytest.mark.parametrize("value", ["nan", "-3", "inf", "soon"])
+def test_an_exit_timeout_that_is_none_is_refused_before_the_command(value: str) -> None:
+    done = run(f"--exit-timeout={value}", "--", sys.executable, "-c", "print('ran')")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"argument --exit-timeout: '{value}' is not allowed" in done.stderr.splitlines()[-1]
+
+
+def test_no_warning_of_ours_becomes_an_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "trax_otel", "local", "--help"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_commands_own_options_are_its_own() -> None:
     assert parsed("--quiet", "--", "app", "--quiet", "-h").words == ["--", "app", "--quiet", "-h"]
     assert parsed("app", "--service-name", "x").words == ["app", "--service-name", "x"]
@@ -170,7 +185,7 @@ def test_an_existing_sitecustomize_still_runs(tmp_path: Path, endpoint: OtlpEndp
 
 def test_the_disabled_sdk_starts_nothing(endpoint: OtlpEndpoint) -> None:
     before = len(endpoint.requests)
-    script = "import sys; print('opentelemetry.sdk' in sys.modules)"
+    script = "import sys; print('trax_otel' in sys.modules or 'opentelemetry' in sys.modules)"
     done = run("--", sys.executable, "-c", script, endpoint=endpoint, OTEL_SDK_DISABLED="true")
     assert done.stdout == "False\n"
     assert len(endpoint.requests) == before

@@ -55,8 +55,14 @@ def test_an_instrumentor_that_raises_is_named_in_one_line(
 
 
 def test_a_library_that_is_not_installed_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    TraxDistro().load_instrumentor(EntryPoint(failing(ModuleNotFoundError("flask"))))
+    TraxDistro().load_instrumentor(EntryPoint(failing(ModuleNotFoundError("No module named 'thing'", name="thing"))))
     assert capsys.readouterr().err == ""
+
+
+def test_a_dependency_that_an_instrumentor_misses_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    TraxDistro().load_instrumentor(EntryPoint(failing(ModuleNotFoundError("No module named 'asgi'", name="asgi"))))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "trax-otel: instrumentation of thing failed: ModuleNotFoundError: No module named 'asgi'"
 
 
 def test_warnings_of_instrumentors_are_not_the_services(recwarn: pytest.WarningsRecorder) -> None:

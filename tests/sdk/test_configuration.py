@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -211,7 +212,6 @@ tracer_provider: {processors: [{batch: {exporter: {trax_otlp: {}}}}]}
     trace.get_tracer("t").start_span("declared\ud800").end()
     trace.get_tracer_provider().shutdown()  # type: ignore[attr-defined]
     assert [span.name for span in endpoint.spans()] == ["declared\\ud800"]
-    assert endpoint.resources()[0]["service.name"] == "declared"
 
 
 def test_limits_that_cannot_be_read_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,3 +225,34 @@ def test_ratio_and_sampler(endpoint: OtlpEndpoint) -> None:
     trace.get_tracer("t").start_span("sampled out").end()
     assert handle.flush(5)
     assert endpoint.spans() == []
+
+
+LOGS_FILE = """
+file_format: "1.0"
+resource: {attributes: [{name: service.name, value: declared}]}
+tracer_provider: {processors: [{batch: {schedule_delay: 60000, exporter: {trax_otlp: {}}}}]}
+logger_provider: {processors: [{batch: {schedule_delay: 60000, exporter: {trax_otlp: {}}}}]}
+"""
+
+
+@pytest.mark.parametrize("end", ["import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)", ""])
+def test_a_declarative_file_gets_plain_log_records_at_the_end_too(
+    end: str, tmp_path: Path, endpoint: OtlpEndpoint
+) -> None:
+    file = tmp_path / "otel.yaml"
+    file.write_text(LOGS_FILE)
+    script = f"import logging; logging.getLogger('shop').warning('sold out')\n{end}"
+    done = subprocess.run(
+        [sys.executable, "-m", "trax_otel", "run", "--", sys.executable, "-c", script],
+        env={**os.environ, "OTEL_CONFIG_FILE": str(file), "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint.url,
+             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (-15 if end else 0, "", "sold out\n")
+    assert [record.body.string_value for record in endpoint.log_records()] == ["sold out"]
+
+
+def test_security_events_count_from_zero(endpoint: OtlpEndpoint) -> None:
+    handle = trax_otel.configure(endpoint=endpoint.url)
+    assert handle.flush(5)
+    assert semconv.SECURITY_EVENTS.name in {metric.name for _, metric in endpoint.metrics()}

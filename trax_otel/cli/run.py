@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import math
 import os
 import shutil
 import sys
@@ -13,6 +14,7 @@ from typing import Any, Final
 HELP: Final = "run a command with telemetry, its code unchanged"
 NOT_FOUND: Final = 127
 NOT_RUNNABLE: Final = 126
+MAX_EXIT_TIMEOUT: Final = 3_600
 LOCAL_PORT: Final = 4318
 LOCAL_ENDPOINT: Final = f"http://127.0.0.1:{LOCAL_PORT}"
 _EPILOG: Final = """\
@@ -56,10 +58,21 @@ def add_parser(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--config", metavar="FILE", help="TRAX_CONFIG_FILE: the JSON file with settings")
     parser.add_argument(
-        "--exit-timeout", metavar="SECONDS", type=float, help="TRAX_EXIT_TIMEOUT: time for the last export"
+        "--exit-timeout", metavar="SECONDS", type=_seconds, help="TRAX_EXIT_TIMEOUT: time for the last export"
     )
     parser.add_argument("--quiet", action="store_true", help="TRAX_QUIET: no hints at the start")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="the command and its arguments")
+
+
+def _seconds(text: str) -> float:
+    """What TRAX_EXIT_TIMEOUT may be; refused here, before the command runs."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= MAX_EXIT_TIMEOUT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: seconds from 0 to {MAX_EXIT_TIMEOUT}")
+    return seconds
 
 
 def run(options: argparse.Namespace) -> int:

@@ -46,9 +46,12 @@ class Instrumentor:
         when_imported(self.module, self._module_imported)
 
     def load(self) -> None:
-        """Load it once; not while its own module is being imported, nor before the one that goes first."""
-        if self.name not in _waiting or is_being_imported(self.module):
-            return
+        """Load it once; not while its own module is being imported, whose end is awaited too."""
+        if not is_being_imported(self.module):
+            self._load_in_order()
+
+    def _load_in_order(self) -> None:
+        """Load it, unless another must go first and cannot yet: then after that one."""
         first = _waiting.get(FIRST.get(self.name, ""))
         if first is not None:
             if not any(is_being_imported(trigger) for trigger in first.triggers):
@@ -63,7 +66,7 @@ class Instrumentor:
 
     def _module_imported(self) -> None:
         if self.name != "django" and any(is_imported(trigger) for trigger in self.triggers):
-            self.load()
+            self._load_in_order()
 
     def _load_contained(self) -> None:
         """One that raises, whatever it raises, is named in one line and the others go on."""

@@ -11,10 +11,13 @@ from urllib.parse import quote
 
 from .. import config, lifecycle
 from ..errors import InvalidConfigError
+from ..logging import register_security_counts
 from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
 from ..metrics import publish_health_metrics, start_health_monitoring
 from . import environment
+from .declared import participate_declared
 from .exceptions import classify_recorded_exceptions
+from .install import LOGS, METRICS, TRACES
 from .pipelines import Pipeline, log_pipeline, metric_pipeline, tallies, trace_pipeline
 from .propagators import set_propagators
 from .resource import build_resource
@@ -174,7 +177,11 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     classify_recorded_exceptions()
     installed = made.install(before)
     undo: list[Callable[[], None]] = []
-    if "logs" in installed:
+    declared = bool(environ.get(CONFIG_FILE_VARIABLE, "").strip())
+    if declared:
+        participate_declared(LOGS.taken(), TRACES.taken(), METRICS.taken())
+    register_security_counts()
+    if "logs" in installed or (declared and LOGS.taken() is not None):
         attach_otlp_handler(_OWNER)
         undo.append(lambda: detach_otlp_handler(_OWNER))
         undo += _set_root_level(level)

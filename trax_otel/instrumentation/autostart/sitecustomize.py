@@ -22,6 +22,8 @@ def _run_existing():
 
 
 def _start():
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return  # before anything is imported: disabled costs nothing
     try:
         from trax_otel.instrumentation.start import start
     except Exception as error:
