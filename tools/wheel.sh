@@ -26,6 +26,7 @@ for page in web/templates web/static; do
   "$work/venv/bin/python" -c "import sys, pathlib, trax_otel.local as m; p = pathlib.Path(m.__file__).parent / sys.argv[1]
 assert any(p.iterdir()), p" "$page"
 done
+"$work/venv/bin/python" -c "from trax_otel.cli.demo_story import example_folder as f; assert (f() / 'audio').is_dir() and 'site-packages' in str(f())"
 "$work/venv/bin/mypy" --strict user.py >"$work/mypy.log" && { echo "mypy let a wrong argument pass" >&2; exit 1; }
 grep -q 'Revealed type is .*NetworkError' "$work/mypy.log" && grep -q 'Revealed type is "builtins.float"\|Revealed type is "float"' "$work/mypy.log" \
   && [ "$(grep -c 'error:' "$work/mypy.log")" = 1 ] && grep -q 'arg-type' "$work/mypy.log" || { cat "$work/mypy.log" >&2; exit 1; }

@@ -68,6 +68,17 @@ def test_the_demo_shows_what_the_service_told_of_itself_and_ends(tmp_path: Path)
         assert told in done.stdout
     assert re.search(r"GET /delay/<delay> .* server · httpbin .*TRAX-004", done.stdout)
     assert "ERROR httpbin.core  Exception on /delay/soon" in done.stdout
+    story = done.stdout.partition("One request whose provider failed")[2]
+    assert "answered: 'tomorrow morning'; the next request did not wait for the provider: 'tomorrow morning'" in story
+    for told in (
+        "waited 1 s  as long as the peer asked (Retry-After)",
+        "gave up after attempt 3: no attempt was left",
+        "breaker provider: closed → open, too many failures in a row",
+        "recogniser answered in the primary's place",
+        "3 failure, 1 rejected",
+    ):
+        assert told in story
+    assert re.search(r"attempt 3 .* \[failed\]  TRAX-005", story)
     assert re.search(r"page +http://127\.0\.0\.1:\d+", done.stdout)
     assert str(report) in done.stdout
     assert "/delay/&lt;delay&gt;" in report.read_text(encoding="utf-8")

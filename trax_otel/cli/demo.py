@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import semconv
 from .demo_service import COMMAND, Service, ServiceError, Visitors
+from .demo_story import Story, missing, show
 from .options import port
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ _WIDE: Final = 180
 _EPILOG: Final = f"""\
 It starts the embedded endpoint, runs `{COMMAND}` unchanged under `trax-otel run`, sends it real requests
 (fast, slow, refused, failing, given up, crashing), and shows what the service reported of itself: operations, errors by
-code, one failing trace; then it writes the same as a page into one file.
+code, one failing trace. Then a transcription service is asked while its provider fails: one trace of three tries, a breaker
+that opens and a recogniser that answers. The same is written as a page into one file.
 
 exit status: 0 done, 1 the service or the endpoint did not start, or nothing arrived
 """
@@ -66,7 +68,8 @@ def run(options: argparse.Namespace) -> int:
             console.print(f"endpoint   {endpoint.url} (OTLP over HTTP, and the page)", highlight=False)
             with Service(endpoint.url, path.parent) as service:
                 _use(service, endpoint, console)
-                _show(endpoint, report, console)
+                answers = _tell(endpoint, path.parent, console)
+                _show(endpoint, report, console, answers)
                 console.print(f"took       {time.monotonic() - began:.0f} s", highlight=False)
                 if options.serve:
                     _serve(service, endpoint, console)
@@ -113,6 +116,18 @@ def _use(service: Service, endpoint: Endpoint, console: Console) -> None:
         _wait_for_telemetry(service, endpoint, COUNT)
 
 
+def _tell(endpoint: Endpoint, folder: Path, console: Console) -> tuple[str, str] | None:
+    """Let the transcription example answer two requests though its provider fails; None where parts are not installed."""
+    lacking = missing()
+    if lacking:
+        console.print(f"left out   examples/transcription: not installed: {', '.join(lacking)}", highlight=False)
+        return None
+    console.print("service    trax-otel run -- python examples/transcription/service.py, and its failing provider",
+                  highlight=False, soft_wrap=True)  # fmt: skip
+    with Story(endpoint.url, folder) as story, console.status("its provider fails …"):
+        return story.tell()
+
+
 def _progress(lines: Iterable[bytes], total: int, console: Console) -> Iterator[bytes]:
     """The lines as they come, with a bar where somebody looks at a terminal."""
     if not console.is_terminal:
@@ -149,7 +164,7 @@ def _wait_for_telemetry(service: Service, endpoint: Endpoint, requests: int) -> 
 # --- What is shown ---------------------------------------------------------------------------------------------------------
 
 
-def _show(endpoint: Endpoint, report: Path, console: Console) -> None:
+def _show(endpoint: Endpoint, report: Path, console: Console, answers: tuple[str, str] | None) -> None:
     from ..local import terminal
     from ..local.report import write_report
 
@@ -166,6 +181,8 @@ def _show(endpoint: Endpoint, report: Path, console: Console) -> None:
 
         console.print("[bold]One failing request[/bold]")
         terminal.print_trace(console, queries.trace(trace_id), queries.logs(Filter(trace_id=trace_id)))
+    if answers:
+        show(queries, answers, console)
     console.print(f"\npage       {endpoint.url}", highlight=False)
     console.print(f"report     {write_report(queries, report)}", highlight=False, soft_wrap=True)
 
