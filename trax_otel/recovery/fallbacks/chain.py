@@ -125,13 +125,11 @@ class _Answers:
                 trace.skipped(name, "it does not serve this operation or this error")
                 continue
             trace.begins(name)
-            outer = ambient.leave(
-                self._chain.owner
-            )  # an alternative that is a fallback point itself must not ask us again
+            outside = ambient.leave(self._chain.owner)  # one that is a fallback point itself must not ask us again
             try:
-                outcome = yield Call(partial(alternative.answer, context.args, dict(context.kwargs)), self._left())
+                outcome = yield Call(partial(alternative.answer, context.args, context.kwargs), self._left())
             finally:
-                ambient.back(outer)
+                ambient.back(outside)
             if self._is_end(name, outcome):
                 return outcome
         return self._unanswered()
@@ -213,10 +211,6 @@ def falls_back(error: BaseException, test: Test | None, name: str) -> bool:
     return test is None or holds(partial(test, error), f"{name}: the condition `on`")
 
 
-_said: set[str] = set()
-MAX_SAID: Final = 1_000
-
-
 def holds(function: Callable[[], Any], what: str) -> bool:
     """Whether a user's condition holds; one that raises does not, which is said once."""
     asked = perform_call(Call(function))
@@ -226,6 +220,10 @@ def holds(function: Callable[[], Any], what: str) -> bool:
         raise asked.error
     complain(f"{what} raised", asked.error)
     return False
+
+
+_said: set[str] = set()
+MAX_SAID: Final = 1_000
 
 
 def complain(what: str, error: BaseException) -> None:

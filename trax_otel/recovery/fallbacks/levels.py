@@ -18,6 +18,9 @@ DEFAULT_THRESHOLD: Final = 5
 DEFAULT_WINDOW: Final = 60.0
 DEFAULT_QUIET: Final = 60.0
 
+Change = tuple[int, str]
+"""A level that was taken, by its number, and why."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -76,7 +79,7 @@ class Feature(Locked):
         with self.lock:
             changes = self._come_back(clock.current().monotonic())
             index = self._index
-        self._tell(changes, "nothing failed for a while")
+        self._tell(changes)
         return index
 
     def at_least(self, level: str) -> bool:
@@ -111,8 +114,8 @@ class Feature(Locked):
             if enough and self._index < len(self.levels) - 1:
                 self._index += 1
                 self._failures.clear()
-                changes.append(self._index)
-        self._tell(changes, f"{self.failure_threshold} failures within {self.window:g} s")
+                changes.append((self._index, f"{self.failure_threshold} failures within {self.window:g} s"))
+        self._tell(changes)
 
     def hold(self, level: str) -> None:
         """Set the level by hand: it stays there until `release`. Raises InvalidConfigError where there is no such level."""
@@ -120,9 +123,9 @@ class Feature(Locked):
         with self.lock:
             self._held = True
             self._failures.clear()
-            changes = [] if position == self._index else [position]
+            changes = [] if position == self._index else [(position, "set by hand")]
             self._index = position
-        self._tell(changes, "set by hand")
+        self._tell(changes)
 
     def release(self) -> None:
         """Let it go down and up by itself again, from where it is."""
@@ -135,14 +138,14 @@ class Feature(Locked):
 
     # --- Inside ------------------------------------------------------------------------------------------------------------
 
-    def _come_back(self, now: float) -> list[int]:
+    def _come_back(self, now: float) -> list[Change]:
         """One level up for each quiet time that has passed; the levels passed through. The lock is held."""
-        changes: list[int] = []
+        changes: list[Change] = []
         while not self._held and self._index > 0 and now - self._quiet_since >= self.recover_after:
             self._index -= 1
             self._quiet_since += self.recover_after
             self._failures.clear()
-            changes.append(self._index)
+            changes.append((self._index, "nothing failed for a while"))
         return changes
 
     def _position(self, level: str) -> int:
@@ -150,15 +153,13 @@ class Feature(Locked):
             raise InvalidConfigError(f"{self.name}: level={level!r} is none of {', '.join(self.levels)}")
         return self.levels.index(level)
 
-    def _tell(self, changes: list[int], why: str) -> None:
-        for index in changes:
-            level = self.levels[index]
+    def _tell(self, changes: list[Change]) -> None:
+        for index, why in changes:
+            level, whole = self.levels[index], index == 0
             attributes: dict[str, Any] = {semconv.FEATURE_NAME: self.name, semconv.FEATURE_LEVEL: level}
-            whole = index == 0
             emit_event(semconv.FEATURE_CHANGED_EVENT, attributes, severity="INFO" if whole else "WARN", body=why)
-            _logger.log(
-                logging.INFO if whole else logging.WARNING, "feature %s works at level %s: %s", self.name, level, why
-            )
+            severity = logging.INFO if whole else logging.WARNING
+            _logger.log(severity, "feature %s works at level %s: %s", self.name, level, why)
 
 
 # --- The features of this process --------------------------------------------------------------------------------------
