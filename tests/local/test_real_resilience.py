@@ -111,7 +111,13 @@ def test_one_trace_tells_the_whole_story(sent: Queries) -> None:
     assert retries["ask"].trace_ids, "the waits have exemplars"
 
     (bank,) = sent.breakers()
-    assert (bank.name, bank.state, bank.trips, bank.rejected, bank.calls["failure"]) == ("bank", "open", 1, 1, 3)
+    assert (bank.name, bank.state, bank.trips, bank.calls["rejected"], bank.calls["failure"]) == (
+        "bank",
+        "open",
+        1,
+        1,
+        3,
+    )
     assert bank.changes[0].trace_id is not None
 
     (recovered,) = sent.recoveries().recoveries

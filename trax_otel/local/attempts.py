@@ -35,7 +35,6 @@ class Wait:
     end_ns: int
     planned_ns: int | None
     source: str
-    code: str
     then: str = ""
 
     @property
@@ -146,7 +145,7 @@ def _wait(node: Node, start_ns: int, end_ns: int, event: Event | None, then: str
     return Wait(
         node.span.parent_id or "", node.depth, number(node.span) or 0, start_ns, end_ns,
         seconds_ns(said.get(semconv.RETRY_DELAY)), reason(DELAY_SOURCES, said, semconv.RETRY_DELAY_SOURCE),
-        str(said.get(semconv.ERROR_CODE) or node.span.error_code or ""), then,
+        then,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def shape(breaker: BreakerStats) -> list[tuple[str, float, float]]:
 
 
 def test_a_breaker_tells_its_state_trips_and_calls(bank: BreakerStats) -> None:
-    assert (bank.name, bank.service, bank.state, bank.trips, bank.rejected) == ("bank", "shop", "closed", 1, 7)
+    assert (bank.name, bank.service, bank.state, bank.trips, bank.calls["rejected"]) == ("bank", "shop", "closed", 1, 7)
     assert bank.since_ns == ns(40_110)
     assert bank.calls["failure"] == 5
 

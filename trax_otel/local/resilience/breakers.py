@@ -66,11 +66,6 @@ class BreakerStats:
     changes: tuple[BreakerChange, ...]
     last_ns: int
 
-    @property
-    def rejected(self) -> int:
-        """Calls that it did not let through."""
-        return self.calls.get("rejected", 0)
-
 
 @dataclass
 class _Found:
