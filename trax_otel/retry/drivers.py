@@ -60,9 +60,7 @@ async def _run_async(plan: Plan) -> Outcome:
     try:
         effect = next(plan)
         while True:
-            outcome = await (_await_call(effect) if isinstance(effect, Call) else sleep_async(effect))
-            effect = plan.send(outcome)
-            del outcome
+            effect = plan.send(await (_await_call(effect) if isinstance(effect, Call) else sleep_async(effect)))
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
     finally:
