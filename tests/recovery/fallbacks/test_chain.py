@@ -293,3 +293,10 @@ async def test_debug_mode_says_each_step(caller, caplog):
     said = [record.getMessage() for record in caplog.records]
     assert "fallback of transcribe: a failed: LookupError: no" in said
     assert "fallback of transcribe: b recovered" in said
+
+
+async def test_what_is_not_passed_comes_from_the_settings(caller):
+    with config.use_settings(config.load({"recovery": {"max_fallbacks": 1}}, environ={})[0]):
+        with pytest.raises(RecoveryError, match="max_fallbacks=1 were tried; not tried: b"):
+            await caller.execute(strategy(caller, OSError("down"), OSError("a"), "never"))
+        assert await caller.execute(strategy(caller, OSError("down"), OSError("a"), "b", max_fallbacks=2)) == "b"
