@@ -24,8 +24,8 @@ def refuse_what_cannot_be_retried(function: Any) -> None:
     """Raise a TypeError that says what the thing is and what to do."""
     name = name_of(function)
     if isinstance(function, type):
-        raise TypeError(f"{name} is a class: retry the function that makes it, or its __init__'s work")
+        raise TypeError(f"{name} is a class: wrap the function that makes it, or its __init__'s work")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{name} is a generator function: values it gave cannot be taken back; retry what it calls")
+        raise TypeError(f"{name} is a generator function: values it gave cannot be taken back; wrap what it calls")
     if not callable(function):
-        raise TypeError(f"{function!r} cannot be called, so it cannot be retried")
+        raise TypeError(f"{function!r} cannot be called, so it cannot be wrapped")

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from trax_otel.retry import CircuitBreaker, CircuitOpenError
+from trax_otel.retry.breaker.windows import CountWindow
 from trax_otel.testing import FakeClock
 
 THREADS, TASKS, OPENINGS = 64, 1_000, 5
@@ -161,6 +162,30 @@ def test_no_lock_is_held_during_a_call() -> None:
     breaker.isolate()
     done.wait(10)
     thread.join(10)
+
+
+def test_a_finaliser_may_call_through_the_breaker_whose_lock_it_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collector runs where it likes; so do signal handlers."""
+    breaker = CircuitBreaker(failure_rate=1.0, window_calls=1_000, minimum_calls=1_000)
+
+    class Connection:
+        def __del__(self) -> None:
+            breaker.call(int)
+
+    def collects(*args: object) -> None:
+        gc.collect()
+        added(*args)  # type: ignore[arg-type]
+
+    added = CountWindow.add
+    monkeypatch.setattr(CountWindow, "add", collects)
+    connection = Connection()
+    connection.itself = connection  # type: ignore[attr-defined]
+    del connection
+    thread = threading.Thread(target=breaker.call, args=(int,), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert breaker.calls.by_outcome()["success"] == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

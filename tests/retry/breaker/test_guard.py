@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 import requests
 
 from trax_otel.errors import InvalidConfigError, NetworkError, ServiceUnavailableError
-from trax_otel.retry import CircuitBreaker, CircuitOpenError, StateChange, circuit_breaker, circuit_breakers, retry
+from trax_otel.retry import CircuitBreaker, CircuitOpenError, StateChange, retry
 from trax_otel.testing import FakeClock
 
 
@@ -181,7 +179,7 @@ def tripped_by(error: Exception, **options: Any) -> bool:
     return breaker.state == "open"
 
 
-# --- By hand, listeners, names --------------------------------------------------------------------
+# --- By hand, listeners ---------------------------------------------------------------------------
 
 
 def test_by_hand(time: FakeClock) -> None:
@@ -207,6 +205,28 @@ def test_reset_forgets_failures() -> None:
             breaker.call(fails)
         breaker.reset()
     assert breaker.state == "closed"
+
+
+def test_opening_it_by_hand_again_begins_its_time_again_and_does_not_grow_it(time: FakeClock) -> None:
+    breaker = CircuitBreaker(timeout=10.0, timeout_growth=2.0)
+    for _ in range(5):
+        breaker.open()
+        time.advance(9.0)
+    with pytest.raises(CircuitOpenError) as rejected:
+        breaker.call(works)
+    assert rejected.value.retry_after == pytest.approx(1.0)
+
+
+def test_what_a_call_under_way_comes_to_counts_after_close_and_not_after_reset() -> None:
+    breaker = CircuitBreaker(failure_threshold=1)
+    under_way = breaker.acquire()
+    breaker.reset()
+    under_way.record(ConnectionError("refused"))
+    assert breaker.state == "closed"
+    under_way = breaker.acquire()
+    breaker.close()
+    under_way.record(ConnectionError("refused"))
+    assert breaker.state == "open"
 
 
 def test_listeners_are_told_and_contained(time: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
@@ -245,29 +265,7 @@ def test_a_change_is_one_log_line(time: FakeClock, caplog: pytest.LogCaptureFixt
     ]
 
 
-def test_breakers_by_name() -> None:
-    breaker = circuit_breaker("by name", failure_threshold=7)
-    assert circuit_breaker("by name") is breaker
-    assert breaker.rules.failure_threshold == 7
-    made = CircuitBreaker(name="made elsewhere")
-    assert circuit_breaker("made elsewhere") is made
-    assert {"by name", "made elsewhere"} <= {one.name for one in circuit_breakers()}
-
-
-def test_a_breaker_without_a_name_takes_the_functions() -> None:
-    breaker = CircuitBreaker()
-    breaker(works)
-    assert breaker.name == "works"
-    assert CircuitBreaker().name.startswith("breaker-")
-
-
-def test_a_dropped_breaker_is_gone() -> None:
-    CircuitBreaker(name="short-lived")
-    gc.collect()
-    assert "short-lived" not in {one.name for one in circuit_breakers()}
-
-
-# --- Use ------------------------------------------------------------------------------------------
+# --- With retries, and what is refused ------------------------------------------------------------
 
 
 def test_a_retry_around_it_counts_each_attempt_and_stops_at_the_rejection() -> None:
@@ -312,27 +310,6 @@ def test_under_a_deadline_the_retry_waits_for_it(time: FakeClock) -> None:
 
     assert work() == "fine"
     assert sum(time.sleeps) == pytest.approx(5.0)
-
-
-def test_recursion_and_nesting() -> None:
-    breaker, other = CircuitBreaker(failure_threshold=1), CircuitBreaker(failure_threshold=1)
-
-    @breaker
-    def countdown(number: int) -> int:
-        with other, breaker:
-            return number if number == 0 else countdown(number - 1)
-
-    assert countdown(5) == 0
-
-
-def test_what_cannot_be_guarded_is_refused() -> None:
-    def generator() -> Iterator[int]:
-        yield 1
-
-    for wrong in (generator, Failing := type("Failing", (), {}), 3):
-        with pytest.raises(TypeError):
-            CircuitBreaker()(wrong)  # type: ignore[type-var]
-    assert Failing
 
 
 @pytest.mark.parametrize(

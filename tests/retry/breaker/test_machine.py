@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import given, settings
@@ -29,12 +30,12 @@ class Model:
         self.until = 0.0
         self.inside: dict[object, float] = {}
 
-    def enter(self, state: str) -> None:
+    def enter(self, state: str, by_hand: bool = False) -> None:
         self.state, self.period = state, self.period + 1
         self.failures = self.successes = 0
         self.inside = {}
         if state == "open":
-            self.trips += 1
+            self.trips = max(self.trips, 1) if by_hand else self.trips + 1
             self.until = self.now + min(TIMEOUT * GROWTH ** (self.trips - 1), LONGEST)
         if state == "closed":
             self.trips = 0
@@ -71,7 +72,7 @@ class BreakerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine = Machine(Rules(**PLAIN))
+        self.machine = Machine(Rules(**PLAIN), lambda: None)
         self.model = Model()
 
     @rule(target=calls)
@@ -103,7 +104,12 @@ class BreakerMachine(RuleBasedStateMachine):
             assert changed is None
             self.model.failures = 0
         else:
-            self.model.enter(state)
+            self.model.enter(state, by_hand=True)
+
+    @rule()
+    def reset(self) -> None:
+        self.machine.force("closed", self.model.now, anew=True)
+        self.model.enter("closed")
 
     @invariant()
     def they_agree(self) -> None:
@@ -119,6 +125,40 @@ TestBreakerMachine.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 CALLS = st.lists(st.tuples(st.booleans(), st.booleans()))
+SHARES = st.sampled_from([0.07, 0.3, 0.5, 0.55, 1.0])
+
+
+@given(CALLS, st.integers(1, 12), st.integers(1, 12), SHARES, SHARES)
+def test_it_opens_as_soon_as_a_rate_reaches_its_share(
+    calls: list[tuple[bool, bool]], size: int, least: int, failed_share: float, slow_share: float
+) -> None:
+    rules = Rules(**PLAIN | {
+        "failure_threshold": None, "failure_rate": failed_share, "slow_call_rate": slow_share, "slow_call_seconds": 1.0,
+        "window_calls": size, "minimum_calls": min(least, size),
+    })  # fmt: skip
+    machine = Machine(rules, lambda: None)
+    for number, (failed, slow) in enumerate(calls, 1):
+        change = machine.record(machine.epoch, 0, "failure" if failed else "success", slow, 0.0)
+        last = calls[max(0, number - size) : number]
+        enough = len(last) >= min(least, size)
+        failed_enough = enough and Fraction(sum(one[0] for one in last), len(last)) >= exact(failed_share)
+        slow_enough = enough and Fraction(sum(one[1] for one in last), len(last)) >= exact(slow_share)
+        assert (machine.state == "open") == (failed_enough or slow_enough)
+        if change is not None:
+            assert change.reason == ("failure_rate" if failed_enough else "slow_call_rate")
+            return
+
+
+def exact(share: float) -> Fraction:
+    """The number as it is written: 0.55 is 55 in 100."""
+    return Fraction(str(share))
+
+
+def test_55_of_100_are_a_rate_of_0_55() -> None:
+    window = CountWindow(100)
+    for number in range(100):
+        window.add(number >= 45, False, 0.0)
+    assert Rules(**PLAIN | {"failure_threshold": None, "failure_rate": 0.55}).tripped(0, window) == "failure_rate"
 
 
 @given(CALLS, st.integers(1, 12))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from ... import clock
 from ..functions import is_coroutine_function, name_of, refuse_what_cannot_be_retried
+from .permits import Permit
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from .guard import CircuitBreaker
 
 
@@ -28,14 +32,15 @@ def _guarded(breaker: CircuitBreaker, function: Any) -> Any:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         epoch = machine.closed_epoch
         if not epoch:
-            with breaker:
-                return function(*args, **kwargs)
+            return breaker.call(function, *args, **kwargs)
         started = clock.current().monotonic() if rated else 0.0
         try:
             value = function(*args, **kwargs)
         except BaseException as error:
             breaker.record(epoch, 0, error, clock.current().monotonic() - started)
             raise
+        if type(value) is CoroutineType:
+            return awaited(Permit(breaker, epoch, 0, started), value)
         if rated or machine.failures:
             breaker.record(epoch, 0, None, clock.current().monotonic() - started)
         else:
@@ -52,8 +57,7 @@ def _guarded_coroutine(breaker: CircuitBreaker, function: Any) -> Any:
     async def guarded(*args: Any, **kwargs: Any) -> Any:
         epoch = machine.closed_epoch
         if not epoch:
-            with breaker:
-                return await function(*args, **kwargs)
+            return await breaker.acall(function, *args, **kwargs)
         started = clock.current().monotonic() if rated else 0.0
         try:
             value = await function(*args, **kwargs)
@@ -67,3 +71,14 @@ def _guarded_coroutine(breaker: CircuitBreaker, function: Any) -> Any:
         return value
 
     return guarded
+
+
+async def awaited(permit: Permit, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a plain function has handed back unfinished: the call ends when this does."""
+    try:
+        value = await coroutine
+    except BaseException as error:
+        permit.record(error)
+        raise
+    permit.record()
+    return value

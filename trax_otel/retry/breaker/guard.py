@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sys
 from collections.abc import Callable
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import clock
 from ...config import UNSET, Unset
@@ -14,6 +15,7 @@ from ...errors import InvalidConfigError, NetworkError
 from ...errors.classification import judge
 from ..conditions import Condition, check_condition, never_retried, retryable_by, test_of
 from . import decorating
+from .blocks import Blocks
 from .errors import CircuitOpenError
 from .machine import CallOutcome, Machine, State
 from .permits import Permit
@@ -23,7 +25,6 @@ from .telemetry import StateChange, calls_of, cause, introduce, tell, tell_rejec
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from opentelemetry.trace import SpanContext
     from typing_extensions import Self
 
     from .machine import Transition
@@ -35,8 +36,6 @@ Listener = Callable[[StateChange], object]
 
 _logger = logging.getLogger("trax_otel.retry.breaker")
 _numbers = itertools.count(1)
-_entered: Final[ContextVar[tuple[Permit, ...]]] = ContextVar("trax_otel.retry.breaker.entered", default=())
-"""The permits of the `with` blocks that this thread or task is in."""
 
 
 class CircuitBreaker:
@@ -53,7 +52,8 @@ class CircuitBreaker:
     `expected_exception` says which errors are the dependency's: a class, a tuple or a predicate. A class of ours matches what
     classifies as it (a builtin or requests ConnectionError is a NetworkError). None: what classification says is of the
     network or may pass. Other errors are `ignored`: they neither open nor close it, and so is the rejection of another
-    breaker, for nothing was called. What is no `Exception` (a cancelled task, Ctrl-C) counts as `cancelled`.
+    breaker, for nothing was called. What is no `Exception` (a cancelled task, Ctrl-C) counts as `cancelled`. A coroutine that
+    a plain function returns is the call: it counts when it has been awaited.
 
     Use it as a decorator of functions and coroutine functions, as `with` and `async with`, or by `call` and `acall`. Threads,
     tasks and recursion may share it: no lock is held during a call, and while it is closed none is taken before one.
@@ -93,12 +93,13 @@ class CircuitBreaker:
             window_seconds=window_seconds, minimum_calls=minimum_calls, half_open_calls=half_open_calls,
             probe_timeout=probe_timeout, timeout_growth=timeout_growth, max_timeout=max_timeout,
         )  # fmt: skip
-        self.machine = Machine(self.rules)
+        self.number = next(_numbers)
+        self.machine = Machine(self.rules, cause)
+        self.blocks = Blocks()
         self._name: str | None = None
         self._calls: Calls | None = None
         self._is_failure = _by_classification if expected_exception is None else test_of(expected_exception)
         self._listeners: tuple[Listener, ...] = ()
-        self._tripped_by: SpanContext | None = None
         self._reported: set[Any] = set()
         if name is not None:
             self.adopt(name)
@@ -108,7 +109,7 @@ class CircuitBreaker:
     @property
     def name(self) -> str:
         """Its name, in messages and metrics."""
-        return self._name or self.adopt(f"breaker-{next(_numbers)}").name
+        return self._name or self.adopt(f"breaker-{self.number}").name
 
     @property
     def calls(self) -> Calls:
@@ -118,7 +119,7 @@ class CircuitBreaker:
     def adopt(self, name: str) -> Self:
         """Take this name, where it has none yet."""
         if self._name is None:
-            self._name, self._calls = name, calls_of(name)
+            self._calls, self._name = calls_of(name), name
             introduce(self)
         return self
 
@@ -128,11 +129,11 @@ class CircuitBreaker:
         return self.machine.state
 
     def open(self) -> None:
-        """Open it by hand, for its time."""
+        """Open it by hand, for its time; where it is open, the time begins again and does not grow."""
         self._changed(self.machine.force("open", clock.current().monotonic()))
 
     def close(self) -> None:
-        """Close it by hand."""
+        """Close it by hand; what it has counted towards opening is forgotten."""
         self._changed(self.machine.force("closed", clock.current().monotonic()))
 
     def isolate(self) -> None:
@@ -140,11 +141,15 @@ class CircuitBreaker:
         self._changed(self.machine.force("isolated", clock.current().monotonic()))
 
     def reset(self) -> None:
-        """Close it, and forget all that it has counted towards opening."""
+        """Make it as new: `close` it, and what calls under way come to moves nothing."""
         self._changed(self.machine.force("closed", clock.current().monotonic(), anew=True))
 
     def on_state_change(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with a StateChange after every change; returns the way to end it. One that raises is logged once."""
+        """Call `listener` with a StateChange after every change; returns the way to end it. One that raises is logged once.
+
+        It is called in the thread whose call made the change, and no lock is held. What several threads change at the same
+        moment may be told in another order: `state` says what holds.
+        """
         if not callable(listener):
             raise InvalidConfigError(f"listener={listener!r} cannot be called")
         self._listeners = (*self._listeners, listener)
@@ -163,34 +168,54 @@ class CircuitBreaker:
 
     def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Call a function now, if the breaker lets it; raises what it raises, or CircuitOpenError."""
-        with self:
-            return function(*args, **kwargs)
+        permit = self.acquire()
+        try:
+            value: Any = function(*args, **kwargs)
+        except BaseException as error:
+            permit.record(error)
+            raise
+        if type(value) is CoroutineType:
+            value = decorating.awaited(permit, value)
+        else:
+            permit.record()
+        return value  # type: ignore[no-any-return]
 
     async def acall(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """`call` for what returns an awaitable."""
-        with self:
+        permit = self.acquire()
+        try:
             value = function(*args, **kwargs)
-            return await value if hasattr(value, "__await__") else value
+            if hasattr(value, "__await__"):
+                value = await value
+        except BaseException as error:
+            permit.record(error)
+            raise
+        permit.record()
+        return value
 
     def __enter__(self) -> Permit:
         permit = self.acquire()
-        _entered.set((*_entered.get(), permit))
+        self.blocks.enter(permit, sys._getframe(1))
         return permit
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        *outer, permit = _entered.get()
-        _entered.set(tuple(outer))
-        permit.record(error)
+        permit = self.blocks.leave(sys._getframe(1))
+        if permit is not None:
+            permit.record(error)
 
     async def __aenter__(self) -> Permit:
-        return self.__enter__()
+        permit = self.acquire()
+        self.blocks.enter(permit, sys._getframe(1))
+        return permit
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.__exit__(kind, error, traceback)
+        permit = self.blocks.leave(sys._getframe(1))
+        if permit is not None:
+            permit.record(error)
 
     # --- By permits ----------------------------------------------------------------------------------------------------
 
@@ -201,12 +226,13 @@ class CircuitBreaker:
         if epoch:
             return Permit(self, epoch, 0, now)
         epoch, probe, change = self.machine.acquire(now)
+        permit = Permit(self, epoch, probe, now) if epoch else None
         self._changed(change)
-        if epoch:
-            return Permit(self, epoch, probe, now)
+        if permit is not None:
+            return permit
         error = self._rejection(now)
         self.calls.rejected()
-        tell_rejection(self, error, self._tripped_by)
+        tell_rejection(self, error, self.machine.tripped_by)
         raise error
 
     def record(self, epoch: int, probe: int, error: BaseException | None, seconds: float) -> None:
@@ -242,8 +268,6 @@ class CircuitBreaker:
     def _changed(self, change: Transition | None) -> None:
         if change is None:
             return
-        if change.state == "open" or change.state == "isolated":
-            self._tripped_by = cause()
         told = tell(self, change)
         for listener in self._listeners:
             try:

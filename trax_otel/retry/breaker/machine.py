@@ -11,6 +11,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.trace import SpanContext
+
     from .rules import Reason, Rules
     from .windows import Window
 
@@ -26,6 +30,11 @@ class Transition:
 
     __slots__ = ("open_for", "previous", "reason", "state")
 
+    previous: State
+    state: State
+    reason: Reason
+    open_for: float | None
+
     def __init__(self, previous: State, state: State, reason: Reason, open_for: float | None) -> None:
         self.previous = previous
         self.state = state
@@ -35,16 +44,22 @@ class Transition:
 
 class Machine:
     """One breaker's state. `closed_epoch` is the epoch while it is closed, else 0: the one thing a call reads, without a
-    lock. `failures` are consecutive. Times are seconds of a monotonic clock that the caller reads."""
+    lock. `failures` are consecutive, `tripped_by` what `cause` said when it stopped calls. Times are seconds of a monotonic
+    clock that the caller reads.
+
+    The lock is re-entrant: a finaliser or a signal handler may interrupt its owner and call through the same breaker.
+    """
 
     __slots__ = (
-        "_forgotten", "_lock", "_number", "_open_until", "_probes", "_rules", "_succeeded", "_trips", "_window",
-        "closed_epoch", "epoch", "failures", "state",
+        "_cause", "_forgotten", "_lock", "_number", "_open_until", "_probes", "_rules", "_succeeded", "_trips", "_window",
+        "closed_epoch", "epoch", "failures", "state", "tripped_by",
     )  # fmt: skip
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, cause: Callable[[], SpanContext | None]) -> None:
         self._rules = rules
-        self._lock = threading.Lock()
+        self._cause = cause
+        self._lock = threading.RLock()
+        self.tripped_by: SpanContext | None = None
         self.state: State = "closed"
         self.epoch = self.closed_epoch = 1
         self.failures = 0
@@ -102,12 +117,11 @@ class Machine:
     # --- By hand -------------------------------------------------------------------------------------------------------
 
     def force(self, state: State, now: float, *, anew: bool = False) -> Transition | None:
-        """Go to a state; `anew` forgets how often it has tripped. None where nothing changed."""
+        """Go to a state; `anew` makes calls under way stale too where it is closed. None where nothing changed."""
         with self._lock:
-            if anew:
-                self._trips = 0
             if state == self.state == "closed":
-                self._begin_closed()
+                self.epoch += anew
+                self._begin_closed(self._rules.window())
                 return None
             if state == self.state == "isolated":
                 return None
@@ -115,7 +129,7 @@ class Machine:
 
     def renew(self) -> None:
         """Go on in a forked child: the parent's calls are not its own."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._forgotten.clear()
         self._probes.clear()
 
@@ -128,28 +142,34 @@ class Machine:
         self.failures = self.failures + 1 if failed else 0
         if self._window is not None:
             self._window.add(failed, slow, now)
-        reason = self._rules.tripped(self.failures, self._window) if failed or slow else None
+        reason = self._rules.tripped(self.failures, self._window)
         return None if reason is None else self._change("open", reason, now)
 
     def _change(self, state: State, reason: Reason, now: float) -> Transition:
-        previous, self.state = self.state, state
-        self.epoch += 1
+        trips, open_for, until = self._trips, None, self._open_until
+        if state == "open":
+            trips = max(trips, 1) if reason == "manual" else trips + 1
+            open_for = self._rules.open_for(trips)
+            until = now + open_for
+        window = self._rules.window() if state == "closed" else self._window
+        cause = self._cause() if state in {"open", "isolated"} else self.tripped_by
+        change = Transition(self.state, state, reason, open_for)
+        # all is made; from here on nothing that is called could interrupt
         self.closed_epoch = 0
+        self.state = state
+        self.epoch += 1
+        self.tripped_by = cause
         self._probes.clear()
         self._succeeded = self.failures = 0
-        open_for = None
-        if state == "open":
-            self._trips += 1
-            open_for = self._rules.open_for(self._trips)
-            self._open_until = now + open_for
-        elif state == "closed":
+        self._trips, self._open_until = trips, until
+        if state == "closed":
             self._trips = 0
-            self._begin_closed()
-        return Transition(previous, state, reason, open_for)
+            self._begin_closed(window)
+        return change
 
-    def _begin_closed(self) -> None:
+    def _begin_closed(self, window: Window | None) -> None:
         self.failures = 0
-        self._window = self._rules.window()
+        self._window = window
         self.closed_epoch = self.epoch
 
     def _has_place(self, now: float) -> bool:

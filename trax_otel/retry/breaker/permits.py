@@ -13,14 +13,15 @@ if TYPE_CHECKING:
 class Permit:
     """Leave to make one call. Give it back by `record`; one that is dropped without is freed, and counts as cancelled."""
 
-    __slots__ = ("_breaker", "_epoch", "_given", "_probe", "_started")
+    __slots__ = ("_breaker", "_epoch", "_probe", "_started", "given")
 
     def __init__(self, breaker: CircuitBreaker, epoch: int, probe: int, started: float) -> None:
         self._breaker = breaker
         self._epoch = epoch
         self._probe = probe
         self._started = started
-        self._given = True
+        self.given = True
+        """Whether it has not come back yet."""
 
     @property
     def is_probe(self) -> bool:
@@ -29,14 +30,14 @@ class Permit:
 
     def record(self, error: BaseException | None = None) -> None:
         """The call has ended: well, or with this error. What is no `Exception` (a cancelled task) counts as cancelled."""
-        if self._given:
-            self._given = False
+        if self.given:
+            self.given = False
             self._breaker.record(self._epoch, self._probe, error, clock.current().monotonic() - self._started)
 
     def release(self) -> None:
         """The call was not made, or nobody knows how it ended: the place is free."""
-        if self._given:
-            self._given = False
+        if self.given:
+            self.given = False
             self._breaker.drop(self._epoch, self._probe)
 
     def __del__(self) -> None:

@@ -68,9 +68,10 @@ class Rules:
             return "failures"
         if window is None or window.calls < self.minimum_calls:
             return None
-        if self.failure_rate is not None and window.failures >= self.failure_rate * window.calls:
+        # divided, not multiplied: 55 / 100 is 0.55, while 0.55 * 100 is a little more than 55
+        if self.failure_rate is not None and window.failures / window.calls >= self.failure_rate:
             return "failure_rate"
-        if self.slow_call_rate is not None and window.slow >= self.slow_call_rate * window.calls:
+        if self.slow_call_rate is not None and window.slow / window.calls >= self.slow_call_rate:
             return "slow_call_rate"
         return None
 

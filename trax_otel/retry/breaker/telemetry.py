@@ -57,6 +57,7 @@ class Calls:
 
     __slots__ = ("_base", "_counts", "cancelled", "failure", "ignored", "labels", "rejected", "success")
 
+    _base: dict[str, int]
     success: Callable[[], int]
     failure: Callable[[], int]
     ignored: Callable[[], int]
@@ -81,12 +82,14 @@ class Calls:
 
 _calls: dict[str, Calls] = {}
 _overflow = Calls(OVERFLOW)
-_breakers: weakref.WeakSet[CircuitBreaker] = weakref.WeakSet()
+_breakers: dict[int, weakref.ref[CircuitBreaker]] = {}
+"""By their numbers. Not a WeakSet: that breaks in the hands of one thread while another adds to it."""
 
 
 def introduce(breaker: CircuitBreaker) -> None:
     """Show its state from now on, as long as it lives, and let its counters exist before their first event."""
-    _breakers.add(breaker)
+    number = breaker.number
+    _breakers[number] = weakref.ref(breaker, lambda _: _breakers.pop(number, None))
     if breaker.calls is not _overflow:
         _transitions.declare(*({**breaker.calls.labels, **_change(state, reason)} for state, reason in CHANGES))
 
@@ -102,8 +105,8 @@ def calls_of(name: str) -> Calls:
 
 
 def living() -> list[CircuitBreaker]:
-    """Every breaker that somebody still holds."""
-    return list(_breakers)
+    """Every breaker that has a name and that somebody still holds."""
+    return [breaker for known in list(_breakers.values()) if (breaker := known()) is not None]
 
 
 # --- Events ---------------------------------------------------------------------------------------
