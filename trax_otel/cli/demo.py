@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import semconv
 from .demo_service import COMMAND, Service, ServiceError, Visitors
-from .demo_story import Story, missing, show
+from .demo_story import Story, missing, print_whole_trace, show
 from .options import port
 
 if TYPE_CHECKING:
@@ -177,10 +177,8 @@ def _show(endpoint: Endpoint, report: Path, console: Console, answers: tuple[str
     terminal.print_errors(console, queries.errors())
     trace_id = _failing_trace(queries)
     if trace_id:
-        from ..local.model import Filter
-
         console.print("[bold]One failing request[/bold]")
-        terminal.print_trace(console, queries.trace(trace_id), queries.logs(Filter(trace_id=trace_id)))
+        print_whole_trace(queries, trace_id, console)
     if answers:
         show(queries, answers, console)
     console.print(f"\npage       {endpoint.url}", highlight=False)

@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .. import semconv
 from .demo_service import Program, ServiceError
@@ -123,6 +123,19 @@ def story_trace(queries: Queries) -> str | None:
     return None
 
 
+def print_whole_trace(queries: Queries, trace_id: str, console: Console) -> None:
+    """A trace with its log lines, and with what links lead to and from."""
+    from ..local import terminal
+    from ..local.links import incoming, targets
+    from ..local.model import Filter
+
+    spans = queries.trace(trace_id)
+    logs = queries.logs(Filter(trace_id=trace_id))
+    terminal.print_trace(
+        console, spans, logs, targets=targets(queries, spans), incoming=incoming(queries, trace_id)
+    )  # fmt: skip
+
+
 def show(queries: Queries, answers: tuple[str, str], console: Console) -> None:
     """The trace, and what the service tells of its retries and its breaker. Raises ServiceError where nothing arrived."""
     from ..local import terminal
@@ -134,10 +147,10 @@ def show(queries: Queries, answers: tuple[str, str], console: Console) -> None:
     console.print("\n[bold]One request whose provider failed[/bold] (examples/transcription)")
     console.print(
         f"the provider failed three times ({', '.join(FAULTS)}), its breaker opened, and a real recogniser here answered:"
-        f" {answers[0]!r}; the next request did not wait for the provider: {answers[1]!r}", highlight=False,
+        f" {answers[0]!r}; the next request did not wait for the provider: {answers[1]!r}",
+        highlight=False, soft_wrap=True,
     )  # fmt: skip
-    logs = queries.logs(Filter(trace_id=trace_id))
-    terminal.print_trace(console, queries.trace(trace_id), logs)
-    wanted: Any = Filter(service="transcription")
+    print_whole_trace(queries, trace_id, console)
+    wanted = Filter(service="transcription")
     terminal.print_retries(console, queries.retries(wanted))
     terminal.print_breakers(console, queries.breakers(wanted))

@@ -6,8 +6,6 @@ import itertools
 import logging
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from opentelemetry.trace import StatusCode
-
 from .. import config, semconv
 from ..errors import error_facts
 from ..metrics.operation import CANCELLED, FAILURE, REJECTED, SUCCESS, Operation
@@ -162,8 +160,6 @@ class Trace:
             if error is not None and facts is not None:
                 record_error(error, facts)
             return facts
-        if error is None:
-            scope.span.set_status(StatusCode.ERROR, "the result asks for another attempt")
         scope.end(FAILURE if facts is not None or error is None else CANCELLED, error, facts)
         return facts
 
