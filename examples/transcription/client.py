@@ -10,7 +10,7 @@ import requests
 from trax_otel.recovery import fallback_point
 from trax_otel.retry import CircuitBreaker, async_retry
 
-PATIENCE = 1.0
+PATIENCE = 1.5
 """Seconds until an answer counts as not coming."""
 
 

@@ -29,7 +29,7 @@ TEXTS = {"tomorrow.wav": "Tomorrow morning.", "dollars.wav": "Five hundred thous
 KNOWN = {hashlib.sha256((AUDIO / name).read_bytes()).digest(): text for name, text in TEXTS.items()}
 FAULTS = ("unavailable", "busy", "slow")
 BUSY_SECONDS = 1
-SLOW_SECONDS = 3.0
+SLOW_SECONDS = 4.0
 
 
 class Faults:

@@ -127,11 +127,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000, help="0: a free one")
     parser.add_argument("--provider", default="http://127.0.0.1:8001", metavar="URL")
     parser.add_argument("--open-seconds", type=float, default=10.0, help="how long a failing provider is left alone")
+    parser.add_argument(
+        "--lease-seconds", type=float, default=30.0, help="when a silent operation counts as interrupted"
+    )
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "transcription-example",
                         help="where recordings and state are kept")  # fmt: skip
     options = parser.parse_args()
     options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    state_manager = StateRecoveryManager(SQLStorage(f"sqlite:///{options.folder / 'state.db'}"))
+    storage = SQLStorage(f"sqlite:///{options.folder / 'state.db'}")
+    state_manager = StateRecoveryManager(storage, lease_seconds=options.lease_seconds)
     service = TranscriptionService(ProviderClient(options.provider, options.open_seconds))
     serve(application(service, state_manager, options.folder), "service", options.port)
 

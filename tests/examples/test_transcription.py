@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -25,13 +27,26 @@ from trax_otel.local.queries import Queries
 from trax_otel.local.server import start
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "transcription"
-OPEN_SECONDS = 2.0
+OPEN_SECONDS = 4.0
 pytestmark = pytest.mark.servers
 
 
+class Running:
+    """A script of the example that is ready."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+        self.url = url
+        self._process = process
+
+    def kill(self) -> None:
+        """End it without a word."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(10)
+
+
 @contextmanager
-def running(endpoint: str, service: str, folder: Path, *command: str) -> Iterator[str]:
-    """Run a script of the example under `trax-otel run`; yields its URL once it says that it is ready."""
+def running(endpoint: str, service: str, folder: Path, *command: str) -> Iterator[Running]:
+    """Run a script of the example under `trax-otel run`, until it says that it is ready and then inside the block."""
     output = folder / f"{service}.txt"
     environ = {**os.environ, **SOON, **lean("starlette", "requests"), "TRAX_LOG_LEVEL": "INFO"}
     with output.open("wb") as stream:
@@ -44,7 +59,7 @@ def running(endpoint: str, service: str, folder: Path, *command: str) -> Iterato
             lambda: process.poll() is not None or re.search(r"ready on (http://\S+)", output.read_text()), service, 40
         )
         assert ready is not True, output.read_text()
-        yield ready[1]
+        yield Running(process, ready[1])
         process.send_signal(signal.SIGTERM)
         process.wait(15)
     finally:
@@ -86,9 +101,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, A
     with start(http_port=0, grpc_port=0, path=folder / "local.db") as endpoint:
         faults = ("--fail", "unavailable,busy,slow")
         with running(endpoint.url, "provider", folder, "provider.py", *faults) as provider:
-            options = ("--provider", provider, "--folder", str(folder), "--open-seconds", str(OPEN_SECONDS))
+            options = ("--provider", provider.url, "--folder", str(folder), "--open-seconds", str(OPEN_SECONDS))
             with running(endpoint.url, "transcription", folder, "service.py", *options) as service:
-                client = Client(service, provider)
+                client = Client(service.url, provider.url)
                 came["failing"] = client.transcribe(tomorrow, "failing")
                 came["again"] = client.transcribe(tomorrow, "failing")
                 came["rejected"] = client.transcribe(dollars, "rejected")
@@ -171,3 +186,34 @@ def test_the_kept_answer_says_how_old_it_was(told) -> None:
         series.attributes.get(semconv.RECOVERY_FALLBACK) for series in told[1].metric(semconv.RECOVERY_FALLBACKS.name)
     }
     assert {"recogniser", "cached_transcription"} <= used
+
+
+def test_what_a_killed_service_was_doing_is_done_by_the_next_one(tmp_path: Path) -> None:
+    audio = (EXAMPLE / "audio" / "dollars.wav").read_bytes()
+    with start(http_port=0, grpc_port=0, path=tmp_path / "local.db") as endpoint:
+        with running(endpoint.url, "provider", tmp_path, "provider.py", "--fail", "slow") as provider:
+            options = ("--provider", provider.url, "--folder", str(tmp_path), "--lease-seconds", "1")
+            with running(endpoint.url, "transcription", tmp_path, "service.py", *options) as service:
+                request = threading.Thread(
+                    target=ask_in_vain, args=(Client(service.url, provider.url), audio, "killed")
+                )
+                request.start()
+                until(lambda: list(tmp_path.glob("????????*.wav")), "the recording")
+                time.sleep(0.5)
+                service.kill()
+                request.join()
+            time.sleep(1.0)
+            with running(endpoint.url, "transcription", tmp_path, "service.py", *options) as service:
+                answer = Client(service.url, provider.url).transcribe(audio, "killed")
+        assert answer == (200, {"text": "Five hundred thousand dollars."})
+        queries = Queries(endpoint.path)
+        (resumed,) = [
+            span for span in trace_of(queries, "killed") if span.attributes.get(semconv.STATE_RECOVERIES) == 1
+        ]
+        assert resumed.links
+        queries.close()
+
+
+def ask_in_vain(client: Client, audio: bytes, key: str) -> None:
+    with suppress(OSError, http.client.HTTPException):
+        client.transcribe(audio, key)
