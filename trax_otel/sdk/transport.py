@@ -154,17 +154,27 @@ class HttpSender:
             connection.close()
 
 
+def _tls(endpoint: Endpoint) -> ssl.SSLContext:
+    """With the files that the environment names; one that cannot be used is named, which OpenSSL does not do."""
+    try:
+        context = ssl.create_default_context(cafile=endpoint.certificate)
+        if endpoint.client_certificate:
+            context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
+    except OSError as error:
+        files = [file for file in (endpoint.certificate, endpoint.client_certificate, endpoint.client_key) if file]
+        missing = [file for file in files if not os.access(file, os.R_OK)]
+        raise OSError(f"{', '.join(missing or files)} cannot be used: {error.strerror or error}") from error
+    return context
+
+
 def _connect(endpoint: Endpoint, timeout: float) -> http.client.HTTPConnection:
     parts = urlsplit(endpoint.url)
     host, port = parts.hostname or "", parts.port or (443 if endpoint.secure else 80)
     proxy = _proxy(parts.scheme, host)
     target, target_port = (host, port) if proxy is None else (proxy.hostname or "", proxy.port or 8080)
     if endpoint.secure:
-        context = ssl.create_default_context(cafile=endpoint.certificate)
-        if endpoint.client_certificate:
-            context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            target, target_port, timeout=timeout, context=context
+            target, target_port, timeout=timeout, context=_tls(endpoint)
         )
     else:
         connection = http.client.HTTPConnection(target, target_port, timeout=timeout)
