@@ -33,8 +33,9 @@ TraxError
 from __future__ import annotations
 
 import builtins
+from typing import Any
 
-from .base import TraxError
+from .base import TraxError, _original, _picklable
 
 # --- Network -----------------------------------------------------------------------------------------------------------
 
@@ -181,6 +182,14 @@ class RecoveryError(ProcessingError):
 
     default_code = "TRAX-007"
     causes: tuple[BaseException, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As every error's, with the `causes`."""
+        return {**super().to_dict(), "causes": [_original(cause, 0) for cause in self.causes]}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, (kind, args, state) = super().__reduce__()
+        return rebuild, (kind, args, {**state, "causes": tuple(_picklable(cause) for cause in self.causes)})
 
 
 # --- Configuration -------------------------------------------------------------------------------------------------------
