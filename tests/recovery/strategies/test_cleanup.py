@@ -176,6 +176,16 @@ async def test_children_end_with_their_parent(blocks):
     assert not processes.Child(grandchild).alive()
 
 
+async def test_without_psutil_the_process_itself_is_ended(blocks, monkeypatch):
+    process, child = started(PARENT)
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    async with blocks.enter(ResourceCleanup()) as cleanup:
+        cleanup.process(process)
+    assert cleanup.failures == ()
+    assert process.returncode == -signal.SIGTERM
+    os.kill(int(child), signal.SIGKILL)
+
+
 async def test_a_process_that_has_ended_already_is_fine(blocks):
     process, _ = started("print('bye')")
     async with blocks.enter(ResourceCleanup()) as cleanup:
