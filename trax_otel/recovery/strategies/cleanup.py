@@ -92,7 +92,8 @@ class ResourceCleanup(RecoveryStrategy):
     # --- When ----------------------------------------------------------------------------------------------------------
 
     def run(self) -> Unwound:
-        """Run all cleanups now; they are forgotten by it."""
+        """Run all cleanups now; they are forgotten by it. Returns how many were carried out (`done`) and the name and error
+        of each that failed (`failures`)."""
         return cast("Unwound", run(self._plan(None)))
 
     async def run_async(self) -> Unwound:

@@ -48,8 +48,9 @@ class HealthCheckRecovery:
     ServiceUnavailableError, and `metadata` has `check`, `failed` and `detail`.
 
     Started inside a running event loop, coroutine functions run on that loop, else on one of their own; plain functions run
-    on threads, never on the loop. The results are the gauge `trax.health.check.status` and a part of `metrics.health()`.
-    It ends with the process, and goes on in a forked child. `with` and `async with` start and stop it.
+    on threads, never on the loop (a manager's plain strategies run where its coroutines do). The results are the gauge
+    `trax.health.check.status` and a part of `metrics.health()`. It ends with the process, and goes on in a forked child.
+    `with` and `async with` start and stop it.
 
     Raises:
         InvalidConfigError: an argument has a value that is not allowed.
@@ -156,7 +157,12 @@ class HealthCheckRecovery:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        import asyncio
+
+        thread = self._thread
         self.stop()
+        if thread is not None:  # its last round may need the loop
+            await asyncio.get_running_loop().run_in_executor(None, thread.join, JOIN_SECONDS)
 
     def survive_fork(self) -> None:
         """In a forked child: threads and loops are its parent's, so begin with new ones."""

@@ -84,7 +84,10 @@ class Transaction:
         await run_async(self._commit())
 
     def rollback(self, reason: BaseException | None = None) -> Unwound:
-        """Take everything back, the last first. What fails does not hold up the rest; it is logged and in `failures`."""
+        """Take everything back, the last first. What fails does not hold up the rest; it is logged and in `failures`.
+
+        Returns how many actions were carried out (`done`) and the name and error of each that failed (`failures`).
+        """
         return cast("Unwound", run(self._rollback(reason)))
 
     async def rollback_async(self, reason: BaseException | None = None) -> Unwound:
