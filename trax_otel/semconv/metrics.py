@@ -102,7 +102,7 @@ BREAKER_STATES: Final = MetricSpec(
     (BREAKER_NAME, BREAKER_STATE),
 )  # fmt: skip
 BREAKER_TRANSITIONS: Final = MetricSpec(
-    "trax.circuit_breaker.transitions", "counter", "{transition}", "Changes of a breaker's state.",
+    "trax.circuit_breaker.transitions", "observable_counter", "{transition}", "Changes of a breaker's state.",
     (BREAKER_NAME, BREAKER_STATE, BREAKER_REASON),
 )  # fmt: skip
 BREAKER_CALLS: Final = MetricSpec(

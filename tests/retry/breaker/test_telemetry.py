@@ -10,7 +10,7 @@ from trax_otel import config, semconv
 from trax_otel.metrics import timing_context
 from trax_otel.retry import CircuitBreaker, CircuitOpenError, retry
 from trax_otel.retry.breaker import telemetry
-from trax_otel.testing import CapturedTelemetry, FakeClock
+from trax_otel.testing import CapturedTelemetry, FakeClock, capture
 
 TRIPPED = """\
 first [error TRAX-001] trax.outcome=failure
@@ -67,7 +67,7 @@ def test_the_attempt_that_tripped_it_is_what_the_rejection_links_to(trax_telemet
 
 
 def states(captured: CapturedTelemetry, name: str) -> dict[str, float]:
-    points = captured.metrics[semconv.BREAKER_STATES.name]
+    points = captured.metrics.get(semconv.BREAKER_STATES.name, [])
     return {
         str(point.attributes[semconv.BREAKER_STATE]): point.value
         for point in points
@@ -109,6 +109,22 @@ def test_calls_and_transitions_are_counted_from_zero(trax_telemetry: CapturedTel
         raise KeyboardInterrupt
     assert {outcome: calls(outcome) for outcome in telemetry.OUTCOMES} == dict.fromkeys(telemetry.OUTCOMES, 1)
     assert trax_telemetry.metric(semconv.BREAKER_TRANSITIONS.name, opened).value == 1
+
+
+def test_a_breaker_that_was_made_before_there_was_an_sdk_has_its_zeros_too() -> None:
+    """It is usually made where its module is imported."""
+    breaker = CircuitBreaker(failure_threshold=1, name="early")
+    opened = {
+        semconv.BREAKER_NAME: "early", semconv.BREAKER_STATE: "open", semconv.BREAKER_REASON: "failures",
+    }  # fmt: skip
+    with capture() as captured:
+        shown = [point for point in captured.metrics[semconv.BREAKER_TRANSITIONS.name]
+                 if point.attributes[semconv.BREAKER_NAME] == "early"]  # fmt: skip
+        assert {point.value for point in shown} == {0}
+        assert len(shown) == len(telemetry.CHANGES)
+        with pytest.raises(ConnectionError):
+            breaker.call(fails)
+        assert captured.metric(semconv.BREAKER_TRANSITIONS.name, opened).value == 1
 
 
 def test_breakers_of_one_name_are_one_series(trax_telemetry: CapturedTelemetry) -> None:

@@ -233,7 +233,10 @@ class CircuitBreaker:
         error = self._rejection(now)
         self.calls.rejected()
         tell_rejection(self, error, self.machine.tripped_by)
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame, which would hold it
 
     def record(self, epoch: int, probe: int, error: BaseException | None, seconds: float) -> None:
         """Take in how an admitted call ended; what `Permit.record` and the decorators call."""

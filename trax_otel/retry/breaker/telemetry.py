@@ -12,7 +12,7 @@ from opentelemetry.trace import Link, get_current_span
 from ... import config, lifecycle, semconv
 from ...errors import error_facts
 from ...metrics.operation import REJECTED
-from ...signals import counter, emit_event, observe, start_span, tracing
+from ...signals import emit_event, observe, start_span, tracing
 from ...signals.aggregate import OVERFLOW, Observation, on_reset
 from ..telemetry import counted
 from .machine import STATES
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from .machine import State, Transition
     from .rules import Reason
 
+Change = tuple["State", "Reason"]
 OUTCOMES: Final = ("success", "failure", "ignored", "cancelled", "rejected")
-CHANGES: Final[tuple[tuple[State, Reason], ...]] = (
+CHANGES: Final[tuple[Change, ...]] = (
     ("open", "failures"), ("open", "failure_rate"), ("open", "slow_call_rate"), ("open", "probe_failed"), ("open", "manual"),
     ("half_open", "timeout"), ("closed", "probes_succeeded"), ("closed", "manual"), ("isolated", "manual"),
 )  # fmt: skip
@@ -39,7 +40,6 @@ _LEVELS: Final = {
 }
 
 _logger = logging.getLogger("trax_otel.retry.breaker")
-_transitions = counter(semconv.BREAKER_TRANSITIONS)
 
 
 class StateChange(NamedTuple):
@@ -53,11 +53,14 @@ class StateChange(NamedTuple):
 
 
 class Calls:
-    """The calls through the breakers of one name. Each count is one C call, so none needs a lock; they are read at export."""
+    """The calls through the breakers of one name, and the changes of their states.
+
+    Each count is one C call, so none needs a lock. They are read at export, and are there from the start: the first trip is an
+    increase for an alert, even where the breaker was made before there was an SDK.
+    """
 
     __slots__ = ("_base", "_counts", "cancelled", "failure", "ignored", "labels", "rejected", "success")
 
-    _base: dict[str, int]
     success: Callable[[], int]
     failure: Callable[[], int]
     ignored: Callable[[], int]
@@ -66,18 +69,34 @@ class Calls:
 
     def __init__(self, labels: Mapping[str, Any]) -> None:
         self.labels = labels
-        self._counts = {outcome: itertools.count() for outcome in OUTCOMES}
-        self._base = dict.fromkeys(OUTCOMES, 0)
-        for outcome, count in self._counts.items():
-            setattr(self, outcome, count.__next__)
+        keys: list[str | Change] = [*OUTCOMES, *CHANGES]
+        self._counts = {key: itertools.count() for key in keys}
+        self._base: dict[str | Change, int] = dict.fromkeys(self._counts, 0)
+        for outcome in OUTCOMES:
+            setattr(self, outcome, self._counts[outcome].__next__)
+
+    def changed(self, state: State, reason: Reason) -> None:
+        """Count a change of state."""
+        next(self._counts[state, reason])
 
     def zero(self) -> None:
         """Start anew (a forked child). Breakers hold the counts, so what they have counted is set off."""
-        self._base = {outcome: counted(count) for outcome, count in self._counts.items()}
+        self._base = {key: counted(count) for key, count in self._counts.items()}
 
     def by_outcome(self) -> dict[str, int]:
         """How many calls ended in which way."""
-        return {outcome: counted(count) - self._base[outcome] for outcome, count in self._counts.items()}
+        return {outcome: self._count(outcome) for outcome in OUTCOMES}
+
+    def by_change(self) -> dict[Change, int]:
+        """How often which state was entered for which reason."""
+        return {change: self._count(change) for change in CHANGES}
+
+    def used(self) -> bool:
+        """Whether anything was counted."""
+        return any(self._count(key) for key in self._counts)
+
+    def _count(self, key: str | Change) -> int:
+        return counted(self._counts[key]) - self._base[key]
 
 
 _calls: dict[str, Calls] = {}
@@ -87,11 +106,9 @@ _breakers: dict[int, weakref.ref[CircuitBreaker]] = {}
 
 
 def introduce(breaker: CircuitBreaker) -> None:
-    """Show its state from now on, as long as it lives, and let its counters exist before their first event."""
+    """Show its state from now on, as long as it lives."""
     number = breaker.number
     _breakers[number] = weakref.ref(breaker, lambda _: _breakers.pop(number, None))
-    if breaker.calls is not _overflow:
-        _transitions.declare(*({**breaker.calls.labels, **_change(state, reason)} for state, reason in CHANGES))
 
 
 def calls_of(name: str) -> Calls:
@@ -125,7 +142,7 @@ def tell(breaker: CircuitBreaker, change: Transition) -> StateChange:
         semconv.BREAKER_STATE_CHANGED_EVENT, attributes,
         severity="WARN" if _LEVELS[change.state] == logging.WARNING else "INFO",
     )  # fmt: skip
-    _transitions.add(1, {**breaker.calls.labels, **_change(change.state, change.reason)})
+    breaker.calls.changed(change.state, change.reason)
     for_seconds = "" if change.open_for is None else f" for {change.open_for:g} s"
     _logger.log(
         _LEVELS[change.state], "circuit breaker %s: %s%s (%s), it was %s",
@@ -157,12 +174,23 @@ def _change(state: State, reason: Reason) -> dict[str, Any]:
 # --- Figures --------------------------------------------------------------------------------------
 
 
+def _known() -> list[Calls]:
+    return [*_calls.values(), *([_overflow] if _overflow.used() else [])]
+
+
 def _observe_calls() -> list[Observation]:
-    known = [*_calls.values(), *([_overflow] if any(_overflow.by_outcome().values()) else [])]
     return [
         (count, {**calls.labels, semconv.OUTCOME: outcome})
-        for calls in known
+        for calls in _known()
         for outcome, count in calls.by_outcome().items()
+    ]
+
+
+def _observe_transitions() -> list[Observation]:
+    return [
+        (count, {**calls.labels, **_change(state, reason)})
+        for calls in _known()
+        for (state, reason), count in calls.by_change().items()
     ]
 
 
@@ -190,6 +218,7 @@ def _renew() -> None:
 
 
 observe(semconv.BREAKER_CALLS, _observe_calls)
+observe(semconv.BREAKER_TRANSITIONS, _observe_transitions)
 observe(semconv.BREAKER_STATES, _observe_states)
 on_reset(_zero)
 lifecycle.register(lifecycle.Participant("circuit breakers", lifecycle.ORDER_SIGNALS + 2, after_fork_in_child=_renew))
