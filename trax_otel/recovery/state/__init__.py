@@ -1,6 +1,6 @@
 # The state of operations: saved as they go, resumed where they were interrupted.
 #
-#   values      JSON, and what it cannot keep;      records     what is kept of an operation
+#   values      JSON, and what it cannot keep;      records     what is kept of an operation (stored: as a store has it)
 #   storage     what a store must do;               rules       who may run, what may be saved: one transaction each
 #   memory      the store that needs nothing;       sql         the stores that need the extra [state]
 #   engines, schema, statements                     the two databases (they import SQLAlchemy)

@@ -12,7 +12,8 @@ from . import telemetry
 from .errors import StateStoreError
 from .leases import Lease, LeaseKeeper
 from .rules import Entered, Save, save
-from .storage import Hold, OnStoreLoss, StateStorage, StateTransaction
+from .storage import OnStoreLoss, StateStorage, StateTransaction
+from .stored import Hold
 from .workers import Workers
 
 T = TypeVar("T")

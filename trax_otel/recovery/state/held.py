@@ -16,9 +16,10 @@ from . import rules
 from .core import Claim, Core, new_owner
 from .errors import StateLostError, StateStoreError
 from .leases import Lease
-from .records import COMPLETED, DEAD, FAILED, StoredStep
+from .records import COMPLETED, DEAD, FAILED
 from .rules import Entered, Save, Start
-from .storage import Hold, OnStoreLoss
+from .storage import OnStoreLoss
+from .stored import Hold, StoredStep
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span

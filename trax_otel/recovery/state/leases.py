@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ... import clock
-from .storage import Hold
+from .stored import Hold
 
 BEATS_PER_LEASE: Final = 3
 FRESH: Final = 0.8

@@ -10,8 +10,8 @@ from ...errors import InvalidConfigError
 from ..driving import run, run_async
 from .context import AsyncOperationState, OperationState, checked_loss, perform_here
 from .errors import OperationNotFoundError, StateError
-from .records import DEAD, FAILED, OperationRecord, Recovery, public
-from .storage import OnStoreLoss, StateStorage, Wanted
+from .records import DEAD, FAILED, OperationRecord, Recovery
+from .storage import OnStoreLoss, StateStorage
 from .values import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class SyncStateRecovery:
     ) -> list[OperationRecord]:
         """Operations, newest first. `status`: `running` (interrupted ones included), `interrupted`, `completed`, `failed`
         or `dead`. Raises StateStoreError."""
+        from .stored import Wanted, public
+
         wanted = Wanted(status, None if types is None else tuple(types), limit)
         found = self.core.transact(lambda transaction: transaction.find(wanted), "read", write=False)
         return [public(operation) for operation in found]
@@ -81,6 +83,7 @@ class SyncStateRecovery:
             StateError: it is neither dead nor failed.
         """
         from . import rules
+        from .stored import public
 
         before = self.core.transact(lambda transaction: rules.queue_anew(transaction, operation_id))
         if before is None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from ... import clock
-from .records import COMPLETED, FAILED, RUNNING, StoredOperation, StoredStep
-from .storage import Hold, StateTransaction, Wanted
+from .records import COMPLETED, FAILED, RUNNING
+
+if TYPE_CHECKING:
+    from .storage import StateTransaction
+    from .stored import Hold, StoredOperation, StoredStep, Wanted
+
+    Kept = tuple[StoredOperation, dict[tuple[str, int], StoredStep]]
 
 T = TypeVar("T")
-Kept = tuple[StoredOperation, dict[tuple[str, int], StoredStep]]
 
 
 class MemoryStorage:
@@ -57,6 +61,8 @@ class Transaction:
                 self._kept[operation_id] = kept
 
     def insert(self, values: Mapping[str, Any], lease: float) -> bool:
+        from .stored import StoredOperation
+
         if values["operation_id"] in self._kept:
             return False
         times = {

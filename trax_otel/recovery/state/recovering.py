@@ -16,10 +16,11 @@ from . import rules, telemetry
 from .context import StateView
 from .core import Claim, Core, new_owner
 from .held import Asked
-from .records import DEAD, OperationRecord, Recovery, StoredOperation, public
+from .records import DEAD, OperationRecord, Recovery
 from .rules import Entered, Start
 from .session import Perform, Session
-from .storage import StateTransaction, Wanted
+from .storage import StateTransaction
+from .stored import StoredOperation, Wanted, public
 
 BATCH: Final = 32
 

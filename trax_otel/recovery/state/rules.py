@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from .records import COMPLETED, DEAD, FAILED, RUNNING, StoredOperation, StoredStep
-from .storage import Hold, StateTransaction
+from .records import COMPLETED, DEAD, FAILED, RUNNING
+from .storage import StateTransaction
+from .stored import Hold, StoredOperation, StoredStep
 
 Way = Literal["started", "resumed", "completed", "busy", "dead", "mistaken"]
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from .errors import StateSchemaError
-from .records import StoredOperation
+from .stored import StoredOperation
 
 VERSION: Final = 1
 """The version that this code reads and writes."""

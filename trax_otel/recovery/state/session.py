@@ -18,8 +18,9 @@ from . import telemetry
 from .core import Claim, Core
 from .errors import OperationBusyError, OperationCompletedError, OperationDeadError, StateError, StateLostError
 from .held import Asked, HeldOperation
-from .records import COMPLETED, DEAD, StoredStep, step_label
+from .records import COMPLETED, DEAD
 from .rules import Entered
+from .stored import StoredStep, step_label
 from .values import decode, encode
 
 if TYPE_CHECKING:

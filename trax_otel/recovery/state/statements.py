@@ -13,9 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from .records import StoredOperation, StoredStep
 from .schema import Now, is_status, operation, step
-from .storage import Hold, Wanted
+from .stored import Hold, StoredOperation, StoredStep, Wanted
 
 _CHUNK: Final = 200
 """Leases renewed by one statement."""

@@ -4,28 +4,13 @@ transaction."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from .records import StoredOperation, StoredStep
+if TYPE_CHECKING:
+    from .stored import Hold, StoredOperation, StoredStep, Wanted
 
 T = TypeVar("T")
 OnStoreLoss = Literal["stop", "continue"]
-
-
-class Hold(NamedTuple):
-    """Who runs an operation: the pair that a lease is renewed by."""
-
-    operation_id: str
-    owner: str
-
-
-class Wanted(NamedTuple):
-    """What a list shall have. `status` may be `interrupted`; `types` limits it to these operation types. Interrupted ones
-    come with the longest lapsed first, others with the newest first."""
-
-    status: str | None = None
-    types: tuple[str, ...] | None = None
-    limit: int = 100
 
 
 class StateTransaction(Protocol):
