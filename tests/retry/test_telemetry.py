@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import Any
 
 import pytest
 
 from trax_otel import config, semconv
 from trax_otel.retry import RetryBudget, async_retry, retry, retrying
+from trax_otel.retry.telemetry import tally
 from trax_otel.signals import start_span
 from trax_otel.testing import CapturedTelemetry, FakeClock
 
@@ -259,3 +261,48 @@ async def test_otherwise_the_log_is_silent(
     with pytest.raises(AWAY):
         await form(calling(*[AWAY("1")] * 9), **OPTIONS)
     assert [record for record in caplog.records if record.name.startswith("trax_otel.retry")] == []
+
+
+# --- Exemplars and forks --------------------------------------------------------------------------
+
+
+def test_waits_and_durations_lead_to_their_traces() -> None:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from trax_otel import signals
+
+    reader = InMemoryMetricReader()
+    meters, tracers = MeterProvider([reader], shutdown_on_exit=False), TracerProvider(shutdown_on_exit=False)
+    restore = signals.use_providers(tracer_provider=tracers, meter_provider=meters)
+    try:
+        retrying(**OPTIONS).call(calling(AWAY("1")))
+        data: Any = reader.get_metrics_data()
+    finally:
+        restore()
+        meters.shutdown()
+    metrics = {metric.name: metric for scope in data.resource_metrics[0].scope_metrics for metric in scope.metrics}
+    for name in (semconv.RETRY_DELAYS.name, semconv.OPERATION_DURATION.name):
+        (point,) = metrics[name].data.data_points
+        (exemplar,) = point.exemplars
+        assert exemplar.trace_id
+        assert exemplar.span_id
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_counts_from_zero() -> None:
+    work = retry(max_retries=1, initial_delay=0, name="forked")(lambda: None)
+    work()
+    counts = tally("forked")
+    assert counts.attempts() >= 1
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            work()
+            status = 0 if (counts.attempts(), counts.ends()["succeeded_without_retry"]) == (1, 1) else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
