@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ..metrics import Outcome
 
 Ending = Literal["recovered", "prepared", "failed", "skipped", "timeout", "cancelled"]
-ENDINGS: Final[tuple[Ending, ...]] = ("recovered", "prepared", "failed", "timeout", "cancelled")
-"""How a strategy that was tried may end."""
+DECLARED: Final[tuple[Ending, ...]] = ("recovered", "failed", "timeout")
+"""What alerts count. The others exist when they happen: a metric has room for so many series only."""
 _OUTCOMES: Final[dict[Ending, Outcome]] = {
     "recovered": "success", "prepared": "success", "failed": "failure", "timeout": "failure", "skipped": "rejected",
     "cancelled": "cancelled",
@@ -37,7 +37,7 @@ def declare(operation: str, strategies: Iterable[str]) -> None:
     """Let these counters exist at 0, so that their first event is an increase."""
     for strategy in strategies:
         labels = {semconv.OPERATION_NAME: operation, semconv.RECOVERY_STRATEGY: strategy}
-        _attempts.declare(*({**labels, semconv.RECOVERY_OUTCOME: ending} for ending in ENDINGS))
+        _attempts.declare(*({**labels, semconv.RECOVERY_OUTCOME: ending} for ending in DECLARED))
 
 
 class Step:
