@@ -127,6 +127,16 @@ def test_nothing_is_kept_of_a_block_that_has_ended(time: FakeClock) -> None:
     assert len(breaker.blocks) == 0
 
 
+def test_blocks_that_end_in_other_contexts_do_not_pile_up_here() -> None:
+    breaker = CircuitBreaker()
+    for _ in range(10):
+        halves = block(breaker)
+        next(halves)
+        contextvars.copy_context().run(ends, halves)
+    assert len(blocks.entered.get()) <= 1
+    assert len(breaker.blocks) == 0
+
+
 async def nested(breaker: CircuitBreaker) -> None:
     async with breaker:
         await asyncio.create_task(asyncio.sleep(0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 
 import pytest
 
@@ -166,6 +167,25 @@ def test_without_a_span_a_rejection_links_to_nothing(trax_telemetry: CapturedTel
         breaker.call(int)
     rejected = trax_telemetry.span(semconv.BREAKER_REJECTED_SPAN)
     assert not rejected.links
+
+
+def test_a_log_handler_that_raises_changes_nothing(
+    time: FakeClock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(record: logging.LogRecord) -> bool:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(logging.getLogger("trax_otel.retry.breaker"), "filters", [broken])
+    breaker = CircuitBreaker(failure_threshold=1, timeout=5.0, name="unheard")
+    told: list[str] = []
+    breaker.on_state_change(lambda change: told.append(change.state))
+    with pytest.raises(ConnectionError):
+        breaker.call(fails)
+    time.advance(5.0)
+    assert breaker.call(int) == 0
+    assert told == ["open", "half_open", "closed"]
+    said = "trax-otel: circuit breaker unheard: open for 5 s (failures), it was closed (the log failed: OSError: disk full)"
+    assert said in capsys.readouterr().err
 
 
 def test_without_any_provider_nothing_is_made() -> None:

@@ -6,7 +6,6 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import FrameType
 
     from .permits import Permit
@@ -35,25 +34,34 @@ class Blocks:
     def enter(self, permit: Permit, frame: FrameType) -> None:
         """A block begins."""
         self._frames[permit] = frame
-        self._by_frame.setdefault(frame, []).append(permit)
-        entered.set((*entered.get(), permit))
+        known = self._by_frame.get(frame)
+        if known is None:
+            self._by_frame[frame] = [permit]
+        else:
+            known.append(permit)
+        mine = entered.get()
+        entered.set((*[other for other in mine if other.given], permit) if mine else (permit,))
 
     def leave(self, frame: FrameType) -> Permit | None:
         """The permit of the block that ends; None where no block has begun."""
         mine = entered.get()
-        for permit in self._candidates(frame, mine):
-            began_in = self._frames.pop(permit, None)  # whoever takes it out has it
-            if began_in is not None:
-                permits = self._by_frame.get(began_in, [])
-                if permit in permits:
-                    permits.remove(permit)
-                if not permits:
-                    self._by_frame.pop(began_in, None)
-                entered.set(tuple(other for other in mine if other is not permit and other.given))
-                return permit
-        return None
+        known = self._by_frame.get(frame)
+        permit = known[-1] if known else self._elsewhere(mine)
+        if permit is None:
+            return None
+        began_in = self._frames.pop(permit, frame)
+        known = self._by_frame.get(began_in, [])
+        if permit in known:
+            known.remove(permit)
+        if not known:
+            self._by_frame.pop(began_in, None)
+        if permit in mine:
+            entered.set(mine[:-1] if mine[-1] is permit else tuple(other for other in mine if other is not permit))
+        return permit
 
-    def _candidates(self, frame: FrameType, mine: tuple[Permit, ...]) -> Iterator[Permit]:
-        yield from reversed(self._by_frame.get(frame, []))
-        yield from reversed(mine)
-        yield from list(self._frames)
+    def _elsewhere(self, mine: tuple[Permit, ...]) -> Permit | None:
+        """The permit of a block that ends in another frame than it began in."""
+        for permit in reversed(mine):
+            if permit in self._frames:
+                return permit
+        return next(iter(list(self._frames)), None)

@@ -20,7 +20,7 @@ from .errors import CircuitOpenError
 from .machine import CallOutcome, Machine, State
 from .permits import Permit
 from .rules import Rules
-from .telemetry import StateChange, calls_of, cause, introduce, tell, tell_rejection
+from .telemetry import StateChange, calls_of, cause, introduce, say, tell, tell_rejection
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,7 +34,6 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Listener = Callable[[StateChange], object]
 
-_logger = logging.getLogger("trax_otel.retry.breaker")
 _numbers = itertools.count(1)
 
 
@@ -283,8 +282,8 @@ class CircuitBreaker:
         if id(callback) not in self._reported:
             self._reported.add(id(callback))
             name = getattr(callback, "__qualname__", repr(callback))
-            _logger.error("circuit breaker %s: %s raised, which changes nothing: %s", self.name, name, failure,
-                          exc_info=failure)  # fmt: skip
+            say(logging.ERROR, "circuit breaker %s: %s raised, which changes nothing: %s", self.name, name, failure,
+                error=failure)  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self._name or 'without a name'}: {self.state}>"

@@ -79,7 +79,7 @@ class Rules:
         """How long it stays open the `trips`th time in a row."""
         longest = math.inf if self.max_timeout is None else self.max_timeout
         try:
-            return min(self.timeout * self.timeout_growth ** (trips - 1), longest)
+            return min(self.timeout * float(self.timeout_growth) ** (trips - 1), longest)
         except OverflowError:
             return longest
 

@@ -144,11 +144,19 @@ def tell(breaker: CircuitBreaker, change: Transition) -> StateChange:
     )  # fmt: skip
     breaker.calls.changed(change.state, change.reason)
     for_seconds = "" if change.open_for is None else f" for {change.open_for:g} s"
-    _logger.log(
+    say(
         _LEVELS[change.state], "circuit breaker %s: %s%s (%s), it was %s",
         breaker.name, change.state, for_seconds, change.reason, change.previous,
     )  # fmt: skip
     return StateChange(breaker.name, change.previous, change.state, change.reason, change.open_for)
+
+
+def say(level: int, message: str, *args: object, error: BaseException | None = None) -> None:
+    """Log a line; a handler or filter that raises does not reach the call that is guarded."""
+    try:
+        _logger.log(level, message, *args, exc_info=error)
+    except Exception as failure:
+        lifecycle.report(f"{message % args} (the log failed: {type(failure).__name__}: {failure})")
 
 
 def cause() -> SpanContext | None:
