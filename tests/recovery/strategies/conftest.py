@@ -73,7 +73,7 @@ class Database:
             "connection": lambda: self.engine.connect(),
         }[kind]
         self._plain = sa.create_engine(f"sqlite:///{path}", poolclass=sa.NullPool)
-        self.table = sa.Table("t", sa.MetaData(), sa.Column("x", sa.Integer))
+        self.table = sa.Table("t", sa.MetaData(), sa.Column("x", sa.Integer, unique=True))
         self.table.metadata.create_all(self._plain)
 
     @asynccontextmanager

@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 
 import pytest
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from trax_otel.errors import InvalidConfigError
 from trax_otel.recovery import transaction
@@ -81,6 +82,30 @@ async def test_what_joins_later_takes_part(blocks, database):
             await database.insert(resource, 1)
             raise LookupError("no")
     assert database.rows() == []
+
+
+async def test_what_the_database_refuses_inside_a_savepoint_ends_only_that(blocks, database):
+    async with database.opened() as resource, blocks.enter(transaction(resource)) as outer:
+        await database.insert(resource, 1)
+        with pytest.raises(IntegrityError) as raised:
+            async with blocks.enter(outer.savepoint()):
+                await database.insert(resource, 1)
+        assert not hasattr(raised.value, "cleanup_failures")
+        async with blocks.enter(outer.savepoint()):
+            await database.insert(resource, 2)
+    assert database.rows() == [1, 2]
+
+
+async def test_a_commit_inside_the_block_is_told(blocks, database):
+    async with database.opened() as resource:
+        with pytest.raises(SQLAlchemyError, match=r"closed|inactive"):
+            async with blocks.enter(transaction(resource)):
+                await database.insert(resource, 1)
+                committed = resource.commit()
+                if blocks.asynchronous:
+                    await committed
+        assert not resource.in_transaction()
+    assert database.rows() == [1]
 
 
 async def test_a_commit_that_fails_rolls_the_rest_back(blocks):

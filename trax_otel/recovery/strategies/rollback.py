@@ -173,7 +173,8 @@ def transaction(*resources: Any, name: str = "transaction") -> Transaction:
 
     `resources` take part from its beginning: SQLAlchemy sessions and connections (one that is in a transaction already gets
     a savepoint, and its owner commits), objects with `commit()` and `rollback()`, context managers. `current.undo(…)` adds
-    an action that takes back what no database does; `current.savepoint()` is a block inside that may fail for itself.
+    an action that takes back what no database does; `current.savepoint()` is a block inside that may fail for itself. The
+    end of the block commits: who commits inside is told by the database's error that the transaction is closed.
 
     Where the block raises, or its task is cancelled, everything is taken back, the last first; what fails on the way does not
     hold up the rest and is noted on the error, which goes on. The span `cleanup` says how much was taken back. Actions that
