@@ -1,23 +1,14 @@
-"""The calls that a rate is taken over: the last so many, or those of the last so many seconds."""
+"""The calls that a rate is taken over: the last so many, or those of the last so many seconds.
+
+A window has the counts `calls`, `failures` among them, and `slow` ones; `add` takes a call in.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, Protocol
+from typing import Final
 
 BUCKETS: Final = 10
-
-
-class Window(Protocol):
-    """Counts of calls, of failures among them, and of slow calls."""
-
-    calls: int
-    failures: int
-    slow: int
-
-    def add(self, failed: bool, slow: bool, now: float) -> None:
-        """Take a call in."""
-        ...
 
 
 class CountWindow:
@@ -68,3 +59,6 @@ class TimeWindow:
         self.calls += 1
         self.failures += failed
         self.slow += slow
+
+
+Window = CountWindow | TimeWindow
