@@ -301,3 +301,26 @@ def test_nothing_of_the_store_is_traced_by_a_database_instrumentation(tmp_path, 
 def test_the_drivers_are_chosen():
     assert str(sql.parsed("postgres://db/app")) == "postgresql+psycopg://db/app"
     assert str(sql.parsed("sqlite:////tmp/x.db")) == "sqlite:////tmp/x.db"
+
+
+def test_a_transaction_that_lies_idle_is_ended_so_that_others_can_take_over(server, make_manager, monkeypatch):
+    """As one of a process that was stopped in the middle of it: PostgreSQL would wait for it for ever."""
+    from trax_otel.recovery.state import engines
+
+    monkeypatch.setattr(engines, "_IDLE_MILLISECONDS", 300)
+    url = server.database("idle")
+    storage, other = SQLStorage(url), SQLStorage(url)
+    manager, rival = make_manager(storage, lease_seconds=0.1), make_manager(other, lease_seconds=0.1)
+    with pytest.raises(KeyboardInterrupt), operation_state_context(manager, "t1", operation_type="t"):
+        raise KeyboardInterrupt
+    with storage._open().connect() as stopped:
+        stopped.exec_driver_sql("SELECT * FROM trax_state_operation FOR UPDATE")
+        assert rival.sync.recover_operation("t1") is None
+        end, taken = time.monotonic() + 20, None
+        while taken is None and time.monotonic() < end:
+            taken = rival.sync.recover_operation("t1")
+        assert taken is not None
+        assert taken.status == "running"
+        stopped.invalidate()
+    storage.close()
+    other.close()

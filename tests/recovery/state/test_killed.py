@@ -96,12 +96,17 @@ def test_a_stopped_process_is_replaced_and_its_late_write_refused(url):
         assert worker.stdout.readline() == "inside\n"
         assert manager.sync.list_interrupted_operations() == []
         worker.send_signal(signal.SIGSTOP)
-        end = time.monotonic() + 20
-        while not manager.sync.list_interrupted_operations() and time.monotonic() < end:
-            time.sleep(0.02)
-        assert manager.sync.recover_operation("stopped").fencing_token == 2
-        worker.send_signal(signal.SIGCONT)
+        try:
+            end, taken = time.monotonic() + 40, None
+            while taken is None and time.monotonic() < end:  # it may have been stopped with its row locked
+                time.sleep(0.05)
+                if manager.sync.list_interrupted_operations():
+                    taken = manager.sync.recover_operation("stopped")
+        finally:
+            worker.send_signal(signal.SIGCONT)
         said = worker.communicate(timeout=20)[0]
+    assert taken is not None
+    assert taken.fencing_token == 2
     assert "operation 'stopped' stops: " in said
     assert manager.sync.get_operation("stopped").steps == {}
     storage.close()

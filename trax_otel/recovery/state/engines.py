@@ -18,6 +18,9 @@ CONNECT_SECONDS: Final = 5
 """How long a connection to PostgreSQL may take, unless the URL says otherwise (`?connect_timeout=`)."""
 _SILENT_MILLISECONDS: Final = 10_000
 """How long PostgreSQL's host may leave what was sent unacknowledged."""
+_IDLE_MILLISECONDS: Final = 5_000
+"""How long a transaction may lie idle: ours never do, unless their process was stopped in the middle, and then nobody else
+could take over what it has locked."""
 
 
 def open_engine(url: sa.URL, synchronous: str, busy_timeout: float, pool_size: int) -> sa.Engine:
@@ -80,6 +83,7 @@ def _postgresql(url: sa.URL, pool_size: int) -> sa.Engine:
     arguments: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "trax-otel state",
+        "options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS}",
         "tcp_user_timeout": _SILENT_MILLISECONDS,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
