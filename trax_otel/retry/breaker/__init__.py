@@ -2,8 +2,9 @@
 #
 #   rules     when it trips, and for how long;      windows   the calls that a rate is taken over
 #   machine   the states, without telemetry or time of its own
-#   guard     CircuitBreaker: what users hold;      permits   one admitted call
+#   guard     CircuitBreaker: what users hold;      permits   one admitted call;    blocks     which `with` block ends
 #   errors    what a rejected call raises;          registry  breakers by name;     telemetry  what it tells
+#   decorating  the decorator and its fast path
 """Circuit breakers."""
 
 from .errors import CircuitOpenError

@@ -241,6 +241,8 @@ class CircuitBreaker:
         """Take in how an admitted call ended; what `Permit.record` and the decorators call."""
         outcome: CallOutcome = "success" if error is None else self._outcome(error)
         getattr(self.calls, outcome)()
+        if outcome == "success" and not (probe or self.rules.rated or self.machine.failures):
+            return  # nothing to move, so no lock either
         limit = self.rules.slow_call_seconds
         slow = limit is not None and seconds >= limit and outcome in {"success", "failure"}
         self._changed(self.machine.record(epoch, probe, outcome, slow, clock.current().monotonic()))
