@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from .. import config, errors
 from ..config import UNSET, Section, Unset
@@ -27,7 +27,7 @@ class Stop(Protocol):
         ...
 
 
-class RetryLimits(NamedTuple):
+class RetryLimits(Section):
     """The fields that settings may give, resolved. Delays are seconds."""
 
     max_retries: int
@@ -87,7 +87,7 @@ class RetryConfig(Section):
     def limits(self) -> RetryLimits:
         """What was passed, and for the rest what the settings in force say."""
         section = config.settings().retry
-        return RetryLimits(*(_chosen(getattr(self, name), getattr(section, name)) for name in SETTINGS))
+        return RetryLimits(**{name: _chosen(getattr(self, name), getattr(section, name)) for name in SETTINGS})
 
     def shared_budget(self) -> RetryBudget | None:
         """The budget, by its name where a name was given."""

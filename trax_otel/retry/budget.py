@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from .. import clock, errors, lifecycle, semconv
 from ..signals import observe
@@ -102,11 +102,14 @@ lifecycle.register(
 # --- What nested retries share --------------------------------------------------------------------
 
 
-class Bounds(NamedTuple):
+class Bounds:
     """What an outer retry imposes on those inside its calls: a point of the monotonic clock, and a budget."""
 
-    deadline: float | None = None
-    budget: RetryBudget | None = None
+    __slots__ = ("budget", "deadline")
+
+    def __init__(self, deadline: float | None = None, budget: RetryBudget | None = None) -> None:
+        self.deadline = deadline
+        self.budget = budget
 
 
 UNBOUNDED: Final = Bounds()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .details import StopReason
@@ -11,13 +11,16 @@ BACKOFF: Final = "backoff"
 RETRY_AFTER: Final = "retry_after"
 
 
-class Decision(NamedTuple):
+class Decision:
     """What follows an attempt that failed: a wait, or the end with its reason."""
 
-    delay: float
-    source: str = BACKOFF
-    reason: StopReason | None = None
-    detail: str = ""
+    __slots__ = ("delay", "detail", "reason", "source")
+
+    def __init__(self, delay: float, source: str = BACKOFF, reason: StopReason | None = None, detail: str = "") -> None:
+        self.delay = delay
+        self.source = source
+        self.reason = reason
+        self.detail = detail
 
 
 AT_ONCE: Final = Decision(0.0)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .. import errors
-from ..metrics.operation import Operation
 from ..signals import observed
 from .base import RetryConfig, configured
 from .drivers import run, run_async, without_frame
 from .functions import is_coroutine_function, name_of, refuse_what_cannot_be_retried
 from .plan import Outcome
 from .policy import Policy
+from .telemetry import begin_operation
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -71,7 +71,7 @@ def _sync_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...,
 
     @functools.wraps(function)
     def retried(*args: Any, **kwargs: Any) -> Any:
-        operation = Operation(name).begin() if observed() else None
+        operation = begin_operation(name) if observed() else None
         if plain:
             try:
                 value = function(*args, **kwargs)
@@ -97,7 +97,7 @@ def _async_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...
 
     @functools.wraps(function)
     async def retried(*args: Any, **kwargs: Any) -> Any:
-        operation = Operation(name).begin() if observed() else None
+        operation = begin_operation(name) if observed() else None
         if plain:
             try:
                 value = await function(*args, **kwargs)

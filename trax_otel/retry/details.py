@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NamedTuple
 
+from ..config import Section
 from ..signals.stacktrace import describe
 
 StopReason = Literal[
@@ -31,7 +32,7 @@ class FailedAttempt(NamedTuple):
     delay: float | None
 
 
-class RetryDetails(NamedTuple):
+class RetryDetails(Section):
     """Where a retried call stands. `elapsed` and delays are seconds; `attempt` counts from 1.
 
     `error` is what the attempt failed with, `result` what it returned, `delay` the wait that comes next, `reason` why no

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from .. import clock, lifecycle
 from ..errors import TraxError
 from ..errors.classification import judge
-from ..metrics.operation import Operation
 from ..signals import observed
 from .after import wait_asked_by_error, wait_asked_by_result
 from .breaker.errors import CircuitOpenError
@@ -29,12 +28,13 @@ from .decision import (
 )
 from .details import Failure, RetryDetails, StopReason, attach_history
 from .plan import Call, Effect, Outcome, Plan, Sleep
-from .telemetry import End, Trace, tally
+from .telemetry import End, Trace, begin_operation, tally
 from .waits import Waits, never_waits
 
 if TYPE_CHECKING:
     from contextvars import Token
 
+    from ..metrics.operation import Operation
     from .base import Callback, RetryConfig, RetryLimits
     from .budget import Bounds
 
@@ -76,7 +76,7 @@ class Policy:
 
     def operation(self) -> Operation | None:
         """The operation of one call, begun; None where nobody would see it."""
-        return Operation(self.name).begin() if observed() else None
+        return begin_operation(self.name) if observed() else None
 
     def plan(self, function: Callable[[], Any], operation: Operation | None, first: Outcome | None = None) -> Plan:
         """The plan of one call; `first` is the outcome of an attempt that was made already."""
@@ -220,7 +220,7 @@ class Run:
 
     def _allowed(self, delay: float, source: str) -> Decision:
         """The wait, where deadline and budget allow it."""
-        deadline, budget = self._bounds
+        deadline, budget = self._bounds.deadline, self._bounds.budget
         if deadline is not None:
             left = deadline - clock.current().monotonic()
             if delay > left or left <= 0:
@@ -237,7 +237,9 @@ class Run:
         if self.number > limits.max_retries or _disabled or lifecycle.stopping():
             return REJECTED
         decision = self._allowed(asked, RETRY_AFTER)
-        return decision if decision.reason is None else decision._replace(reason="rejected")
+        if decision.reason is not None:
+            decision.reason = "rejected"
+        return decision
 
     def _asks(self, test: Callable[[Any], bool], about: Any) -> bool:
         try:
@@ -298,7 +300,10 @@ class Run:
         """Where the call stands."""
         elapsed = clock.current().monotonic() - self._started
         delays = tuple(wait for _, _, wait in self._failures if wait is not None)
-        return RetryDetails(self._policy.name, self.number, elapsed, error, result, delay, reason, delays)
+        return RetryDetails(
+            name=self._policy.name, attempt=self.number, elapsed=elapsed, error=error, result=result, delay=delay,
+            reason=reason, delays=delays,
+        )  # fmt: skip
 
     def _tell(self, callback: Callback, details: RetryDetails) -> None:
         try:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .. import config, semconv
 from ..errors import error_facts
-from ..metrics.operation import CANCELLED, FAILURE, REJECTED, SUCCESS, Operation
 from ..signals import SpanScope, emit_event, histogram, observe, record_error, start_span, tracing
 from ..signals.aggregate import OVERFLOW, Observation, on_reset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..metrics.operation import Operation
     from ..signals import ErrorFacts
     from .details import StopReason
 
@@ -127,6 +127,20 @@ on_reset(_forget)
 # --- Spans ----------------------------------------------------------------------------------------
 
 
+def begin_operation(name: str) -> Operation:
+    """Begin the operation of one call. The room of metrics is loaded by the first call that somebody observes: importing it
+    would be a third of what importing this room costs."""
+    global _operation
+    if _operation is None:
+        from ..metrics.operation import Operation
+
+        _operation = Operation
+    return _operation(name).begin()
+
+
+_operation: type[Operation] | None = None
+
+
 class Trace:
     """The spans and events of one retried call: its operation, and its attempts once one has failed."""
 
@@ -160,14 +174,14 @@ class Trace:
             if error is not None and facts is not None:
                 record_error(error, facts)
             return facts
-        scope.end(FAILURE if facts is not None or error is None else CANCELLED, error, facts)
+        scope.end("failure" if facts is not None or error is None else "cancelled", error, facts)
         return facts
 
     def attempt_succeeded(self) -> None:
         """Close it."""
         scope, self._attempt = self._attempt, None
         if scope is not None:
-            scope.end(SUCCESS)
+            scope.end("success")
 
     def scheduled(self, number: int, delay: float, source: str, facts: ErrorFacts | None) -> None:
         """Another attempt will follow the `number`th after `delay` seconds."""
@@ -202,13 +216,13 @@ class Trace:
         operation.set(semconv.RETRY_STOP_REASON, reason)
         if config.debug():
             _logger.debug("%s: gave up after attempt %d (%s)", operation.name, number, reason)
-        operation.end(error, REJECTED if reason == "rejected" else FAILURE, facts)
+        operation.end(error, "rejected" if reason == "rejected" else "failure", facts)
 
     def cancelled(self, number: int, error: BaseException | None = None) -> None:
         """The call ended without an error of its own: a cancelled task, an interrupt, a loop that was left."""
         scope, self._attempt = self._attempt, None
         if scope is not None:
-            scope.end(CANCELLED)
+            scope.end("cancelled")
         if number > 1:
             self.operation.set(semconv.RETRY_COUNT, number - 1)
-        self.operation.end(error, CANCELLED)
+        self.operation.end(error, "cancelled")

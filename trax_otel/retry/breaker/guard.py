@@ -247,10 +247,11 @@ class CircuitBreaker:
         slow = limit is not None and seconds >= limit and outcome in {"success", "failure"}
         self._changed(self.machine.record(epoch, probe, outcome, slow, clock.current().monotonic()))
 
-    def drop(self, epoch: int, probe: int) -> None:
+    def drop(self, probe: int) -> None:
         """Free the place of a call of which nothing is known; what `Permit.release` calls, by a finaliser too."""
         self.calls.cancelled()
-        self.machine.forget(epoch, probe)
+        if probe:
+            self.machine.forget(probe)
 
     def _outcome(self, error: BaseException) -> CallOutcome:
         if not isinstance(error, Exception):

@@ -69,7 +69,7 @@ class Machine:
         self._number = 0
         self._probes: dict[int, float] = {}
         self._succeeded = 0
-        self._forgotten: deque[tuple[int, int]] = deque()
+        self._forgotten: deque[int] = deque()
 
     # --- Calls ---------------------------------------------------------------------------------------------------------
 
@@ -104,9 +104,9 @@ class Machine:
                     return self._change("closed", "probes_succeeded", now)
             return None
 
-    def forget(self, epoch: int, probe: int) -> None:
-        """Free the place of a probe that was dropped. Callable from a finaliser, which may interrupt the lock's owner."""
-        self._forgotten.append((epoch, probe))
+    def forget(self, probe: int) -> None:
+        """Free the place of a probe that was dropped. Callable from a finaliser: it takes no lock."""
+        self._forgotten.append(probe)
 
     def retry_after(self, now: float) -> float | None:
         """Seconds until a rejected call is worth repeating; None while it is isolated."""
@@ -175,9 +175,7 @@ class Machine:
     def _has_place(self, now: float) -> bool:
         """Whether another probe may go: those that were dropped or hang for too long hold no place."""
         while self._forgotten:
-            epoch, probe = self._forgotten.popleft()
-            if epoch == self.epoch:
-                self._probes.pop(probe, None)
+            self._probes.pop(self._forgotten.popleft(), None)  # no number is given twice
         if len(self._probes) + self._succeeded >= self._rules.half_open_calls:
             self._probes = {number: end for number, end in self._probes.items() if now < end}
         return len(self._probes) + self._succeeded < self._rules.half_open_calls

@@ -38,7 +38,7 @@ class Permit:
         """The call was not made, or nobody knows how it ended: the place is free."""
         if self.given:
             self.given = False
-            self._breaker.drop(self._epoch, self._probe)
+            self._breaker.drop(self._probe)
 
     def __del__(self) -> None:
         self.release()

@@ -11,7 +11,6 @@ from opentelemetry.trace import Link, get_current_span
 
 from ... import config, lifecycle, semconv
 from ...errors import error_facts
-from ...metrics.operation import REJECTED
 from ...signals import emit_event, observe, start_span, tracing
 from ...signals.aggregate import OVERFLOW, Observation, on_reset
 from ..telemetry import counted
@@ -172,7 +171,7 @@ def tell_rejection(breaker: CircuitBreaker, error: BaseException, tripped_by: Sp
     links = None if tripped_by is None else [Link(tripped_by)]
     attributes = {semconv.BREAKER_NAME: breaker.name, semconv.BREAKER_STATE: breaker.state}
     scope = start_span(semconv.BREAKER_REJECTED_SPAN, attributes, links=links)
-    scope.end(REJECTED, error, error_facts(error))
+    scope.end("rejected", error, error_facts(error))
 
 
 def _change(state: State, reason: Reason) -> dict[str, Any]:
