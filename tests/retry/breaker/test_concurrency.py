@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import threading
 
 import pytest
 
-from trax_otel.retry import CircuitBreaker, CircuitOpenError
+from trax_otel.retry import CircuitBreaker, CircuitOpenError, StateChange
 from trax_otel.retry.breaker.windows import CountWindow
 from trax_otel.testing import FakeClock
 
@@ -110,6 +111,23 @@ def test_a_permit_that_is_forgotten_frees_its_place(time: FakeClock) -> None:
     assert breaker.state == "closed"
 
 
+def test_a_probe_that_an_interrupt_keeps_from_its_caller_frees_its_place(time: FakeClock) -> None:
+    breaker = opened(1)
+    breaker.open()
+    time.advance(10.0)
+
+    def interrupted(change: StateChange) -> None:
+        raise KeyboardInterrupt
+
+    remove = breaker.on_state_change(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        breaker.acquire()
+    remove()
+    gc.collect()
+    breaker.call(int)
+    assert breaker.state == "closed"
+
+
 def test_a_probe_that_hangs_frees_its_place_after_its_time_and_is_stale_then(time: FakeClock) -> None:
     breaker = CircuitBreaker(failure_threshold=1, timeout=10.0, probe_timeout=3.0)
     breaker.open()
@@ -195,17 +213,28 @@ def test_a_forked_child_keeps_the_state_and_not_the_parents_probes(time: FakeClo
     breaker.open()
     time.advance(10.0)
     permit = breaker.acquire()  # the only place; the child must not wait for it
-    lock = breaker.machine._lock
-    with lock:  # and a lock that is held at the fork is not held in the child
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                before, counted = breaker.state, any(breaker.calls.by_outcome().values())
-                breaker.call(int)
-                status = 0 if (before, counted, breaker.state) == ("half_open", False, "closed") else 2
-            finally:
-                os._exit(status)
+    held, forked = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with breaker.machine._lock:
+            held.set()
+            forked.wait(10)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(10)  # a lock that another thread holds at the fork is not held in the child
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.alarm(10)
+            before, counted = breaker.state, any(breaker.calls.by_outcome().values())
+            breaker.call(int)
+            status = 0 if (before, counted, breaker.state) == ("half_open", False, "closed") else 2
+        finally:
+            os._exit(status)
+    forked.set()
+    other.join(10)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     with pytest.raises(CircuitOpenError):
         breaker.acquire()

@@ -7,13 +7,13 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
 
 from trax_otel.retry.breaker.machine import Machine
 from trax_otel.retry.breaker.rules import Rules
 from trax_otel.retry.breaker.windows import BUCKETS, CountWindow, TimeWindow
 
-THRESHOLD, TIMEOUT, PROBES, PROBE_TIMEOUT, GROWTH, LONGEST = 3, 10.0, 2, 5.0, 2.0, 25.0
+THRESHOLD, TIMEOUT, PROBES, PROBE_TIMEOUT, GROWTH, LONGEST = 3, 10.0, 2, 12.0, 2.0, 25.0
 PLAIN: dict[str, Any] = {
     "failure_threshold": THRESHOLD, "timeout": TIMEOUT, "failure_rate": None, "slow_call_rate": None,
     "slow_call_seconds": None, "window_calls": 100, "window_seconds": None, "minimum_calls": 10,
@@ -91,11 +91,16 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule(call=consumes(calls))
     def drop(self, call: Any) -> None:
         self.model.record(call[0], call[1], "cancelled")
-        self.machine.forget(call[2], call[3])
+        self.machine.forget(call[3])
 
-    @rule(seconds=st.sampled_from([0.5, 4.9, 5.0, 9.9, 10.0, 20.0, 30.0]))
+    @rule(seconds=st.sampled_from([0.5, 4.9, 5.0, 9.9, 10.0, 12.0, 20.0, 30.0]))
     def wait(self, seconds: float) -> None:
         self.model.now += seconds
+
+    @precondition(lambda self: self.model.state == "open")
+    @rule()
+    def wait_until_it_may_probe(self) -> None:
+        self.model.now = max(self.model.now, self.model.until)
 
     @rule(state=st.sampled_from(["open", "closed", "isolated"]))
     def by_hand(self, state: Any) -> None:
@@ -118,6 +123,17 @@ class BreakerMachine(RuleBasedStateMachine):
         assert bool(self.machine.closed_epoch) == (self.model.state == "closed")
         if self.model.state == "open":
             assert self.machine.retry_after(self.model.now) == max(0.0, self.model.until - self.model.now)
+
+
+def test_a_probe_that_has_succeeded_keeps_its_place() -> None:
+    """Else a slow stream of probes would never be enough, or more than so many would go."""
+    machine = Machine(Rules(**PLAIN), lambda: None)
+    machine.force("open", 0.0)
+    first, second = machine.acquire(TIMEOUT), machine.acquire(TIMEOUT)
+    machine.record(first[0], first[1], "success", False, TIMEOUT)
+    assert machine.acquire(TIMEOUT)[0] == 0
+    machine.record(second[0], second[1], "success", False, TIMEOUT)
+    assert machine.state == "closed"
 
 
 TestBreakerMachine = BreakerMachine.TestCase
