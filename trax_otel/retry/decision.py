@@ -16,6 +16,8 @@ class Decision:
 
     __slots__ = ("delay", "detail", "reason", "source")
 
+    reason: StopReason | None
+
     def __init__(self, delay: float, source: str = BACKOFF, reason: StopReason | None = None, detail: str = "") -> None:
         self.delay = delay
         self.source = source

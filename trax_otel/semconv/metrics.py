@@ -4,36 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-from .attributes import (
-    BREAKER_NAME,
-    BREAKER_REASON,
-    BREAKER_STATE,
-    CPU_MODE,
-    DROP_REASON,
-    ERROR_CATEGORY,
-    ERROR_CODE,
-    ERROR_RETRYABLE,
-    ERROR_TYPE,
-    FEATURE_NAME,
-    FILESYSTEM_MOUNTPOINT,
-    FILESYSTEM_STATE,
-    HEALTH_CHECK_NAME,
-    MEMORY_STATE,
-    OPERATION_NAME,
-    OUTCOME,
-    RECOVERY_FALLBACK,
-    RECOVERY_OUTCOME,
-    RECOVERY_STRATEGY,
-    RETRY_BUDGET_NAME,
-    RETRY_OUTCOME,
-    SECURITY_EVENT,
-    SECURITY_OUTCOME,
-    SIGNAL,
-    STATE_OPERATION_TYPE,
-    STATE_OUTCOME,
-    THRESHOLD_METRIC,
-    THRESHOLD_STATE,
-)
+from . import attributes
 
 Kind = Literal[
     "counter", "up_down_counter", "histogram", "gauge",
@@ -62,92 +33,96 @@ class MetricSpec(NamedTuple):
 
 OPERATION_DURATION: Final = MetricSpec(
     "trax.operation.duration", "histogram", "s", "How long operations took.",
-    (OPERATION_NAME, OUTCOME, ERROR_TYPE, ERROR_CODE), DURATION_BUCKETS,
+    (attributes.OPERATION_NAME, attributes.OUTCOME, attributes.ERROR_TYPE, attributes.ERROR_CODE), DURATION_BUCKETS,
 )  # fmt: skip
 OPERATION_ACTIVE: Final = MetricSpec(
-    "trax.operation.active", "observable_up_down_counter", "{operation}", "Operations running now.", (OPERATION_NAME,)
+    "trax.operation.active",
+    "observable_up_down_counter",
+    "{operation}",
+    "Operations running now.",
+    (attributes.OPERATION_NAME,),
 )
 OPERATION_CPU: Final = MetricSpec(
     "trax.operation.cpu.time", "histogram", "s",
     "CPU time that the whole process used while the operation ran; where resources are asked for.",
-    (OPERATION_NAME,), DURATION_BUCKETS,
+    (attributes.OPERATION_NAME,), DURATION_BUCKETS,
 )  # fmt: skip
 OPERATION_MEMORY: Final = MetricSpec(
     "trax.operation.memory.usage", "gauge", "By",
     "Resident memory of the whole process as the operation last ended; where resources are asked for.",
-    (OPERATION_NAME,),
+    (attributes.OPERATION_NAME,),
 )  # fmt: skip
 ERRORS: Final = MetricSpec(
     "trax.errors", "counter", "{error}", "Errors recorded, each once however many layers it crossed.",
-    (ERROR_CODE, ERROR_CATEGORY, ERROR_TYPE, ERROR_RETRYABLE),
+    (attributes.ERROR_CODE, attributes.ERROR_CATEGORY, attributes.ERROR_TYPE, attributes.ERROR_RETRYABLE),
 )  # fmt: skip
 RETRY_OPERATIONS: Final = MetricSpec(
     "trax.retry.operations", "observable_counter", "{operation}",
     "Retried operations by how they ended: succeeded or failed, without or with retry, and the other ends.",
-    (OPERATION_NAME, RETRY_OUTCOME),
+    (attributes.OPERATION_NAME, attributes.RETRY_OUTCOME),
 )  # fmt: skip
 RETRY_ATTEMPTS: Final = MetricSpec(
     "trax.retry.attempts", "observable_counter", "{attempt}", "Calls made, first attempts included.",
-    (OPERATION_NAME,),
+    (attributes.OPERATION_NAME,),
 )  # fmt: skip
 RETRY_DELAYS: Final = MetricSpec(
-    "trax.retry.delay", "histogram", "s", "Waits between attempts.", (OPERATION_NAME,), DURATION_BUCKETS
+    "trax.retry.delay", "histogram", "s", "Waits between attempts.", (attributes.OPERATION_NAME,), DURATION_BUCKETS
 )
 RETRY_BUDGET_TOKENS: Final = MetricSpec(
     "trax.retry.budget.tokens", "observable_gauge", "{token}", "Repeats that a shared budget still allows.",
-    (RETRY_BUDGET_NAME,),
+    (attributes.RETRY_BUDGET_NAME,),
 )  # fmt: skip
 BREAKER_STATES: Final = MetricSpec(
     "trax.circuit_breaker.state", "observable_gauge", "1", "One series a state: 1 for the state that holds, else 0.",
-    (BREAKER_NAME, BREAKER_STATE),
+    (attributes.BREAKER_NAME, attributes.BREAKER_STATE),
 )  # fmt: skip
 BREAKER_TRANSITIONS: Final = MetricSpec(
     "trax.circuit_breaker.transitions", "observable_counter", "{transition}", "Changes of a breaker's state.",
-    (BREAKER_NAME, BREAKER_STATE, BREAKER_REASON),
+    (attributes.BREAKER_NAME, attributes.BREAKER_STATE, attributes.BREAKER_REASON),
 )  # fmt: skip
 BREAKER_CALLS: Final = MetricSpec(
     "trax.circuit_breaker.calls", "observable_counter", "{call}",
     "Calls through a breaker by outcome: `success`, `failure`, `ignored`, `cancelled`, `rejected`.",
-    (BREAKER_NAME, OUTCOME),
+    (attributes.BREAKER_NAME, attributes.OUTCOME),
 )  # fmt: skip
 RECOVERY_ATTEMPTS: Final = MetricSpec(
     "trax.recovery.attempts", "counter", "{attempt}", "Recovery strategies tried, by outcome.",
-    (OPERATION_NAME, RECOVERY_STRATEGY, RECOVERY_OUTCOME),
+    (attributes.OPERATION_NAME, attributes.RECOVERY_STRATEGY, attributes.RECOVERY_OUTCOME),
 )  # fmt: skip
 RECOVERY_DURATION: Final = MetricSpec(
     "trax.recovery.duration", "histogram", "s", "How long recoveries took.",
-    (OPERATION_NAME, RECOVERY_STRATEGY, RECOVERY_OUTCOME), DURATION_BUCKETS,
+    (attributes.OPERATION_NAME, attributes.RECOVERY_STRATEGY, attributes.RECOVERY_OUTCOME), DURATION_BUCKETS,
 )  # fmt: skip
 RECOVERY_FALLBACKS: Final = MetricSpec(
     "trax.recovery.fallbacks", "counter", "{call}", "Calls that an alternative answered, by alternative.",
-    (OPERATION_NAME, RECOVERY_FALLBACK),
+    (attributes.OPERATION_NAME, attributes.RECOVERY_FALLBACK),
 )  # fmt: skip
 FEATURE_LEVELS: Final = MetricSpec(
     "trax.feature.degradation", "observable_gauge", "1",
-    "How far a feature is degraded: 0 where it works fully, one more for each level below.", (FEATURE_NAME,),
+    "How far a feature is degraded: 0 where it works fully, one more for each level below.", (attributes.FEATURE_NAME,),
 )  # fmt: skip
 STATE_OPERATIONS: Final = MetricSpec(
     "trax.state.operations", "counter", "{operation}", "Operations whose state is kept, by what became of them.",
-    (STATE_OPERATION_TYPE, STATE_OUTCOME),
+    (attributes.STATE_OPERATION_TYPE, attributes.STATE_OUTCOME),
 )  # fmt: skip
 STATE_STEPS: Final = MetricSpec(
     "trax.state.steps", "counter", "{step}", "Steps by whether they ran, were replayed or failed.",
-    (STATE_OPERATION_TYPE, STATE_OUTCOME),
+    (attributes.STATE_OPERATION_TYPE, attributes.STATE_OUTCOME),
 )  # fmt: skip
 STATE_STORE_DURATION: Final = MetricSpec(
     "trax.state.store.duration", "histogram", "s", "How long the store took to save or read state.",
-    (STATE_OUTCOME,), DURATION_BUCKETS,
+    (attributes.STATE_OUTCOME,), DURATION_BUCKETS,
 )  # fmt: skip
 THRESHOLD_CROSSINGS: Final = MetricSpec(
     "trax.threshold.crossings", "counter", "{crossing}", "Times a threshold was crossed or cleared.",
-    (THRESHOLD_METRIC, THRESHOLD_STATE),
+    (attributes.THRESHOLD_METRIC, attributes.THRESHOLD_STATE),
 )  # fmt: skip
 HEALTH_CHECKS: Final = MetricSpec(
     "trax.health.check.status", "observable_gauge", "1", "1 where a user's health check passed last time, else 0.",
-    (HEALTH_CHECK_NAME,),
+    (attributes.HEALTH_CHECK_NAME,),
 )  # fmt: skip
 PROCESS_CPU_TIME: Final = MetricSpec(
-    "process.cpu.time", "observable_counter", "s", "CPU time that the process used.", (CPU_MODE,)
+    "process.cpu.time", "observable_counter", "s", "CPU time that the process used.", (attributes.CPU_MODE,)
 )
 PROCESS_CPU_UTILIZATION: Final = MetricSpec(
     "process.cpu.utilization", "observable_gauge", "1",
@@ -172,18 +147,26 @@ SYSTEM_CPU_UTILIZATION: Final = MetricSpec(
     "Share of the machine's CPU time that was not idle since the last measurement, over all CPUs.",
 )  # fmt: skip
 SYSTEM_MEMORY_USAGE: Final = MetricSpec(
-    "system.memory.usage", "observable_up_down_counter", "By", "Memory of the machine by state.", (MEMORY_STATE,)
+    "system.memory.usage",
+    "observable_up_down_counter",
+    "By",
+    "Memory of the machine by state.",
+    (attributes.MEMORY_STATE,),
 )
 SYSTEM_MEMORY_UTILIZATION: Final = MetricSpec(
-    "system.memory.utilization", "observable_gauge", "1", "Share of the machine's memory by state.", (MEMORY_STATE,)
+    "system.memory.utilization",
+    "observable_gauge",
+    "1",
+    "Share of the machine's memory by state.",
+    (attributes.MEMORY_STATE,),
 )
 SYSTEM_FILESYSTEM_USAGE: Final = MetricSpec(
     "system.filesystem.usage", "observable_up_down_counter", "By", "Space of the file system by state.",
-    (FILESYSTEM_MOUNTPOINT, FILESYSTEM_STATE),
+    (attributes.FILESYSTEM_MOUNTPOINT, attributes.FILESYSTEM_STATE),
 )  # fmt: skip
 SYSTEM_FILESYSTEM_UTILIZATION: Final = MetricSpec(
     "system.filesystem.utilization", "observable_gauge", "1", "Share of the file system's space that is used.",
-    (FILESYSTEM_MOUNTPOINT,),
+    (attributes.FILESYSTEM_MOUNTPOINT,),
 )  # fmt: skip
 CONTAINER_MEMORY_USAGE: Final = MetricSpec(
     "container.memory.usage", "observable_up_down_counter", "By", "Memory that the container's cgroup uses."
@@ -199,13 +182,13 @@ CONTAINER_CPU_LIMIT: Final = MetricSpec(
 )
 SECURITY_EVENTS: Final = MetricSpec(
     "trax.security.events", "counter", "{event}", "Security events by kind and outcome.",
-    (SECURITY_EVENT, SECURITY_OUTCOME),
+    (attributes.SECURITY_EVENT, attributes.SECURITY_OUTCOME),
 )  # fmt: skip
 TELEMETRY_DROPPED: Final = MetricSpec(
     "trax.telemetry.dropped", "counter", "{item}", "Spans, log records and data points that were not delivered.",
-    (SIGNAL, DROP_REASON),
+    (attributes.SIGNAL, attributes.DROP_REASON),
 )  # fmt: skip
 TELEMETRY_EXPORTED: Final = MetricSpec(
     "trax.telemetry.exported", "counter", "{item}", "Spans, log records and data points that the endpoint accepted.",
-    (SIGNAL,),
+    (attributes.SIGNAL,),
 )  # fmt: skip
