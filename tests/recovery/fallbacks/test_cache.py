@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from trax_otel import semconv
 from trax_otel.errors import InvalidConfigError
-from trax_otel.recovery import CachedFallback, FallbackStrategy, ResponseCache, stale_while_error
+from trax_otel.recovery import (
+    CachedFallback,
+    FallbackManager,
+    FallbackStrategy,
+    RecoveryContext,
+    ResponseCache,
+    stale_while_error,
+)
 from trax_otel.testing import fake_clock
 
 KEYS = st.integers(0, 4)
@@ -211,6 +218,34 @@ async def test_what_alternatives_answer_is_not_kept(caller):
     assert await caller.execute(FallbackStrategy(caller.scripted(OSError("down")), [kept, other]), "a") == "poorer"
     assert kept.cache is not None
     assert len(kept.cache) == 0
+
+
+async def test_operations_of_one_manager_do_not_get_each_others_answers(caller):
+    manager = FallbackManager()
+    manager.add_fallback(CachedFallback())
+    names = caller.scripted("Ada", OSError("down"), name="name_of")
+    cities = caller.scripted("Riga", OSError("down"), name="city_of")
+    for _ in range(2):
+        assert await caller.run(manager, names, 7) == "Ada"
+        assert await caller.run(manager, cities, 7) == "Riga"
+
+
+async def test_a_store_for_some_operations_keeps_answers_of_no_other(caller):
+    kept = {}
+    manager = FallbackManager()
+    manager.add_fallback(
+        CachedFallback(cache_store=kept.__setitem__, cache_retrieve=kept.get, points=["name_of"], name="names")
+    )
+    await caller.run(manager, caller.scripted("Ada", name="name_of"), 7)
+    await caller.run(manager, caller.scripted("Riga", name="city_of"), 7)
+    assert kept == {7: "Ada"}
+
+
+async def test_a_recovery_finds_what_the_strategy_kept_whatever_the_context_calls_it(caller):
+    chain = FallbackStrategy(caller.scripted("good", name="load"), [CachedFallback()])
+    await caller.execute(chain, "a")
+    context = RecoveryContext("load rates", OSError("down"), (("a",), {}))
+    assert (await chain.recover(context) if caller.asynchronous else chain.recover_sync(context)) == "good"
 
 
 async def test_a_store_of_the_users_own(caller):

@@ -46,15 +46,21 @@ class Alternative:
         self._points = None if points is None else frozenset(points)
         self._test = condition("on", on)
 
-    def serves(self, point: str, error: BaseException) -> bool:
-        """Whether it may stand in for the operation of this name, which failed in this way."""
-        return (self._points is None or point in self._points) and (self._test is None or bool(self._test(error)))
+    def knows(self, point: str) -> bool:
+        """Whether it may stand in for the operation of this name."""
+        return self._points is None or point in self._points
 
-    def answer(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any | Awaitable[Any]:
-        """The value in the operation's place, an awaitable of it, or `NO_ANSWER`."""
+    def serves(self, point: str, error: BaseException) -> bool:
+        """Whether it may do so where the operation failed in this way."""
+        return self.knows(point) and (self._test is None or bool(self._test(error)))
+
+    def answer(self, point: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any | Awaitable[Any]:
+        """The value in the place of the operation of this name, an awaitable of it, or `NO_ANSWER`."""
         raise NotImplementedError
 
-    def remember(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], value: Any) -> Any | Awaitable[Any]:
+    def remember(
+        self, point: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], value: Any
+    ) -> Any | Awaitable[Any]:
         """Take note of a good answer of the operation's own."""
         raise NotImplementedError
 
@@ -79,7 +85,7 @@ class FunctionAlternative(Alternative):
         super().__init__(short_name(function) if name is None else name, points, on)
         self._function = function
 
-    def answer(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any | Awaitable[Any]:
+    def answer(self, point: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any | Awaitable[Any]:
         return self._function(*args, **kwargs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ def leave(owner: Any) -> Token[Ambient | None] | None:
 
 
 def back(token: Token[Ambient | None] | None) -> None:
-    """Undo `enter` or `leave`."""
+    """Undo `enter` or `leave`. Nothing is undone in another context than theirs: it never felt them."""
     if token is not None:
-        _ambient.reset(token)
+        with contextlib.suppress(ValueError):  # a block around a `yield`, or a task that was thrown away
+            _ambient.reset(token)

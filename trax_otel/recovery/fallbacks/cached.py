@@ -22,6 +22,9 @@ class CachedFallback(Alternative):
     operation's arguments (None: a single argument itself, else all of them). Only the operation's own answers are kept,
     never those of other alternatives.
 
+    Answers of different operations are kept apart in `cache`, under `(operation, key)`. A store of your own gets the key
+    alone: in a manager that serves several operations, `points` says whose answers are in it.
+
     Raises:
         InvalidConfigError: an argument has a value that is not allowed.
     """
@@ -50,18 +53,20 @@ class CachedFallback(Alternative):
         self._retrieve = cache_retrieve
         self._key = key
 
-    def remember(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], value: Any) -> Any | Awaitable[Any]:
+    def remember(
+        self, point: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], value: Any
+    ) -> Any | Awaitable[Any]:
         key = key_of(self.name, self._key, args, kwargs)
         if self._store is not None:
             return self._store(key, value)
         if self.cache is not None:
-            self.cache.put(key, value)
+            self.cache.put((point, key), value)
         return None
 
-    def answer(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any | Awaitable[Any]:
+    def answer(self, point: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any | Awaitable[Any]:
         key = key_of(self.name, self._key, args, kwargs)
         if self._retrieve is None:
-            kept = None if self.cache is None else self.cache.get(key)
+            kept = None if self.cache is None else self.cache.get((point, key))
             return NO_ANSWER if kept is None else kept
         try:
             found = self._retrieve(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ... import semconv
 from ...metrics.operation import Operation
+from ...retry.budget import bounds, within
 from ...retry.conditions import never_retried
 from ...retry.drivers import perform_call
 from ...retry.plan import Call, Outcome, Plan
@@ -19,7 +21,7 @@ from ..failure import recovery_failed
 from . import ambient
 from .alternatives import NO_ANSWER
 from .cache import CachedAnswer
-from .telemetry import FallbackTrace, now
+from .telemetry import FallbackTrace, now, skipped
 
 if TYPE_CHECKING:
     from ...retry.conditions import Test
@@ -36,7 +38,8 @@ _logger = logging.getLogger(__name__)
 
 
 class Chain:
-    """What one call may fall back on. `name` is the strategy's in telemetry, `owner` whose alternatives they are."""
+    """What one call may fall back on. `name` is the strategy's in telemetry, `owner` whose alternatives they are; answers
+    are kept under `operation`."""
 
     __slots__ = ("alternatives", "limits", "name", "operation", "owner", "test")
 
@@ -64,9 +67,19 @@ class Chain:
             return False
         return falls_back(error, self.test, self.name)
 
+    def serving(self, operation: str, error: BaseException) -> list[Alternative]:
+        """The alternatives that may answer for this error of this operation."""
+        found: list[Alternative] = []
+        for alternative in self.alternatives:
+            if holds(partial(alternative.serves, operation, error), f"{alternative.name}: the condition `on`"):
+                found.append(alternative)
+            else:
+                skipped(operation, alternative.name, "it does not serve this operation or this error")
+        return found
+
 
 def execution(chain: Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], primary: Callable[[], Any]) -> Plan:
-    """Call `primary`; where it fails, ask the alternatives. The outcome's error is its own where they are not asked, else
+    """Call `primary`; where it fails, ask the alternatives. The outcome's error is its own where none of them serves, else
     TRAX-007 with every cause."""
     operation = Operation(chain.operation).begin() if observed() else None
     ended = Outcome(None, GeneratorExit())
@@ -75,8 +88,10 @@ def execution(chain: Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], pr
         if ended.error is None:
             ended = yield from _remember(chain, args, kwargs, ended)
         elif chain.falls_back(ended.error):
-            context = RecoveryContext(chain.operation, ended.error, (args, kwargs))
-            ended = yield from answers(chain, context, chain.name, operation)
+            serving = chain.serving(chain.operation, ended.error)
+            if serving:
+                context = RecoveryContext(chain.operation, ended.error, (args, kwargs))
+                ended = yield from _asked(_Answers(chain, context, serving, chain.name, operation))
         return ended
     finally:
         if operation is not None:
@@ -84,10 +99,12 @@ def execution(chain: Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], pr
         del ended
 
 
-def answers(chain: Chain, context: RecoveryContext, strategy: str | None, operation: Operation | None = None) -> Plan:
-    """Ask the alternatives alone. `strategy` is None inside a recovery whose manager tells of it; `operation` is the
-    one that learns who answered."""
-    run = _Answers(chain, context, FallbackTrace(context.operation, context.error, strategy), operation)
+def answers(chain: Chain, context: RecoveryContext) -> Plan:
+    """Ask the alternatives alone, inside a recovery whose manager tells of it and sets the deadline."""
+    return _asked(_Answers(chain, context, chain.serving(context.operation, context.error), None, None))
+
+
+def _asked(run: _Answers) -> Plan:
     try:
         outcome = yield from run.plan()
         return outcome
@@ -97,16 +114,28 @@ def answers(chain: Chain, context: RecoveryContext, strategy: str | None, operat
 
 
 class _Answers:
-    """The alternatives of one call: what was tried so far, and what came of it."""
+    """The alternatives of one call: what was tried so far, and what came of it. `strategy` is None inside a manager's
+    recovery; `operation` is the one that learns who answered."""
 
     def __init__(
-        self, chain: Chain, context: RecoveryContext, trace: FallbackTrace, operation: Operation | None
+        self,
+        chain: Chain,
+        context: RecoveryContext,
+        serving: Sequence[Alternative],
+        strategy: str | None,
+        operation: Operation | None,
     ) -> None:
         self._chain = chain
         self._context = context
-        self._trace = trace
+        self._serving = serving
         self._operation = operation
-        self._end = now() + chain.limits.timeout
+        began = now()
+        inner = within(bounds.get(), began + chain.limits.timeout, None)  # retries in alternatives keep to it
+        own = strategy is not None  # then a retry around the call does not cut its alternatives off
+        self._end = began + chain.limits.timeout if own or inner.deadline is None else inner.deadline
+        self._limit = max(0.0, self._end - began)
+        self._bounds = bounds.set(inner)
+        self._trace = FallbackTrace(context.operation, context.error, strategy)
         self._failures: list[tuple[str, BaseException]] = []
         self._silent: list[str] = []
         self._untried: list[str] = []
@@ -114,20 +143,17 @@ class _Answers:
     def plan(self) -> Plan:
         """Alternative by alternative; the outcome of the whole."""
         context, trace = self._context, self._trace
-        for alternative in self._chain.alternatives:
+        for alternative in self._serving:
             name = alternative.name
             if self._left() <= 0 or len(self._failures) >= self._chain.limits.max_fallbacks:
                 self._untried.append(name)
-                trace.skipped(name, "no time is left" if self._left() <= 0 else "max_fallbacks")
-                continue
-            serves = partial(alternative.serves, context.operation, context.error)
-            if not holds(serves, f"{name}: the condition `on`"):
-                trace.skipped(name, "it does not serve this operation or this error")
+                skipped(context.operation, name, "no time is left" if self._left() <= 0 else "max_fallbacks")
                 continue
             trace.begins(name)
             outside = ambient.leave(self._chain.owner)  # one that is a fallback point itself must not ask us again
             try:
-                outcome = yield Call(partial(alternative.answer, context.args, context.kwargs), self._left())
+                answer = partial(alternative.answer, self._chain.operation, context.args, context.kwargs)
+                outcome = yield Call(answer, self._left())
             finally:
                 ambient.back(outside)
             if self._is_end(name, outcome):
@@ -137,6 +163,8 @@ class _Answers:
     def close(self) -> None:
         """End what is still open, and let go of the errors."""
         self._trace.finished("cancelled")
+        with contextlib.suppress(ValueError):  # a plan that was left, and collected in another context: its own is gone
+            bounds.reset(self._bounds)
         self._failures.clear()
 
     def _is_end(self, name: str, outcome: Outcome) -> bool:
@@ -176,7 +204,7 @@ class _Answers:
         parts = [f"{name}: {describe(error)}" for name, error in self._failures]
         parts += [f"{name} had no answer" for name in self._silent]
         if late:
-            parts.append(f"the time limit of {limits.timeout:g} s passed")
+            parts.append(f"the time limit of {self._limit:g} s passed")
         elif self._untried:
             parts.append(f"max_fallbacks={limits.max_fallbacks} were tried")
         if self._untried:
@@ -191,9 +219,10 @@ class _Answers:
 def _remember(chain: Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], good: Outcome) -> Plan:
     """Let those that keep good answers have this one. They cannot spoil it."""
     for alternative in chain.alternatives:
-        if not alternative.remembers:
+        if not alternative.remembers or not alternative.knows(chain.operation):
             continue
-        kept = yield Call(partial(alternative.remember, args, kwargs, good.value), chain.limits.timeout)
+        remember = partial(alternative.remember, chain.operation, args, kwargs, good.value)
+        kept = yield Call(remember, chain.limits.timeout)
         if kept.error is not None:
             if not isinstance(kept.error, Exception):
                 return kept

@@ -39,7 +39,8 @@ def stale_while_error(
 
     An error for which nothing is kept goes on as it is. `on` says which errors count (None: any `Exception`, but
     MemoryError, RecursionError and cancellation never). `key` makes the key of the arguments (None: all of them; those of
-    a method include `self`). `cache` shares answers between functions; its own times and size hold then. `name` is the
+    a method include `self`). `cache` is one that several functions share, which then have the same answers by the same
+    keys; its own times and size hold. `name` is the
     operation's in telemetry. The decorated function has the cache as its attribute `cache`.
 
     Raises:

@@ -86,7 +86,7 @@ class FallbackStrategy(RecoveryStrategy):
     # --- As a strategy of a manager ----------------------------------------------------------------------------------------
 
     def applies(self, context: RecoveryContext) -> bool:
-        return self._chain(context.operation).falls_back(context.error)
+        return self._chain().falls_back(context.error)
 
     def recover(self, context: RecoveryContext) -> Awaitable[Any]:
         return driving.run_async(self._answers(context))
@@ -101,17 +101,17 @@ class FallbackStrategy(RecoveryStrategy):
     def _execution(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Plan:
         from .chain import execution
 
-        return execution(self._chain(self.operation), args, kwargs, partial(self._primary, *args, **kwargs))
+        return execution(self._chain(), args, kwargs, partial(self._primary, *args, **kwargs))
 
     def _answers(self, context: RecoveryContext) -> Plan:
         from .chain import answers
 
-        return answers(self._chain(context.operation), context, None)
+        return answers(self._chain(), context)
 
-    def _chain(self, operation: str) -> Chain:
+    def _chain(self) -> Chain:
         from .chain import Chain
 
-        return Chain(self.name, operation, self, self._alternatives, self._test, self._limits.resolve())
+        return Chain(self.name, self.operation, self, self._alternatives, self._test, self._limits.resolve())
 
 
 async def create_fallback_strategy(

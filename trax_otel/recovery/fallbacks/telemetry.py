@@ -72,11 +72,6 @@ class FallbackTrace:
             reason = "" if error is None else f": {describe(error)}"
             _logger.debug("fallback of %s: %s %s%s", self.operation, name, ending, reason)
 
-    def skipped(self, name: str, why: str) -> None:
-        """An alternative was not tried."""
-        if config.debug():
-            _logger.debug("fallback of %s: %s skipped: %s", self.operation, name, why)
-
     def finished(self, ending: Ending, error: BaseException | None = None) -> None:
         """No further alternative follows."""
         self.ends("cancelled")
@@ -85,6 +80,12 @@ class FallbackTrace:
             recover.ends(ending, self._strategy, error)
             labels = {semconv.OPERATION_NAME: self.operation, semconv.RECOVERY_STRATEGY: self._strategy}
             _attempts.add(1, {**labels, semconv.RECOVERY_OUTCOME: ending})
+
+
+def skipped(operation: str, name: str, why: str) -> None:
+    """An alternative was not tried."""
+    if config.debug():
+        _logger.debug("fallback of %s: %s skipped: %s", operation, name, why)
 
 
 def tell_use(span: Span, labels: dict[str, Any], error: BaseException) -> None:
