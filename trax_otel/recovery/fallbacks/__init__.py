@@ -4,7 +4,7 @@
 #   chain          the call and its alternatives, as a plan;      telemetry   what it tells
 #   strategy       a fixed chain, also a strategy of a RecoveryManager
 #   manager        alternatives for any operation;    transcription   the same for speech
-#   points         the manager of a block (ambient: which one that is, here and now)
+#   points         the manager of a block (ambient: which one that is, here and now); marks    objects as functions
 #   cache          answers by age, key and number;    stale       a decorator over it
 #   levels         features that go down on failures and come back;      degradation   a function for each level
 """What answers in the place of an operation that failed."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import InvalidConfigError, ServiceUnavailableError
 from .alternatives import condition
+from .marks import mark_as_coroutine_function
 
 if TYPE_CHECKING:
     from ...retry.conditions import Condition, Test
@@ -88,6 +89,9 @@ class Degradable:
             self._count(error)
             raise
 
+    def __reduce__(self) -> str:  # by its name, as functions are: other processes may be sent one
+        return str(getattr(self, "__qualname__", ""))
+
     def _chosen(self) -> Callable[..., Any]:
         feature = self.feature
         index = feature.degradation
@@ -114,12 +118,8 @@ class AsyncDegradable(Degradable):
     """The same for coroutine functions."""
 
     def __init__(self, feature: Feature, function: Callable[..., Any], test: Test | None) -> None:
-        import inspect
-
         super().__init__(feature, function, test)
-        mark: Callable[[Any], Any] | None = getattr(inspect, "markcoroutinefunction", None)
-        if mark is not None:  # from Python 3.12 on `inspect.iscoroutinefunction` can be told
-            mark(self)
+        mark_as_coroutine_function(self)
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
         function = self._chosen()

@@ -5,13 +5,17 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextvars import Token
+from functools import partial
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ...errors import InvalidConfigError, error_facts
 from ...signals import record_error
 from .. import driving
 from . import ambient
+from .ambient import current
 from .manager import FallbackManager
+from .marks import mark_as_coroutine_function
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -115,28 +119,43 @@ def _point(function: Any, name: str | None) -> Any:
 
 
 class _Point:
-    """A marked function. As an attribute of a class it binds like one, so that `self` is not among the arguments."""
+    """A marked function. As an attribute of a class it gives bound methods, whose alternatives do not get `self`."""
 
     def __init__(self, function: Any, inner: Any, name: str) -> None:
         functools.update_wrapper(self, inner)
-        self._descriptor = function
         self._function = inner
         self._name = name
+        self._of_class = isinstance(function, classmethod)
+        binds = not isinstance(function, staticmethod) and hasattr(function, "__get__")
+        self._method = self._made_method(_unbound(inner)) if binds else None
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        bind = getattr(self._descriptor, "__get__", None)
-        if bind is None or (instance is None and self._descriptor is self._function):
+        method = self._method
+        if method is None:
             return self
-        bound = bind(instance, owner)
-        return type(self)(bound, bound, self._name)
+        if self._of_class:
+            return MethodType(method, owner)
+        return self if instance is None else MethodType(method, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        inside = ambient.current()
+        inside = current()
         if inside is None:
             return self._function(*args, **kwargs)
-        return driving.run(
-            inside.manager.plan(self._name, args, kwargs, functools.partial(self._function, *args, **kwargs))
-        )
+        return driving.run(inside.manager.plan(self._name, args, kwargs, partial(self._function, *args, **kwargs)))
+
+    def _made_method(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(self._function)
+        def method(owner: Any, /, *args: Any, **kwargs: Any) -> Any:
+            inside = current()
+            if inside is None:
+                return function(owner, *args, **kwargs)
+            call = partial(function, owner, *args, **kwargs)
+            return driving.run(inside.manager.plan(self._name, args, kwargs, call))
+
+        return method
+
+    def __reduce__(self) -> str:  # by its name, as functions are: other processes may be sent one
+        return str(getattr(self, "__qualname__", self._name))
 
     def __repr__(self) -> str:
         return f"<fallback point {self._function!r}>"
@@ -146,17 +165,34 @@ class _AsyncPoint(_Point):
     """The same for coroutine functions."""
 
     def __init__(self, function: Any, inner: Any, name: str) -> None:
-        import inspect
-
         super().__init__(function, inner, name)
-        mark: Callable[[Any], Any] | None = getattr(inspect, "markcoroutinefunction", None)
-        if mark is not None:  # from Python 3.12 on `inspect.iscoroutinefunction` can be told
-            mark(self)
+        mark_as_coroutine_function(self)
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        inside = ambient.current()
+        inside = current()
         if inside is None:
             return await self._function(*args, **kwargs)
-        return await driving.run_async(
-            inside.manager.plan(self._name, args, kwargs, functools.partial(self._function, *args, **kwargs))
-        )
+        call = partial(self._function, *args, **kwargs)
+        return await driving.run_async(inside.manager.plan(self._name, args, kwargs, call))
+
+    def _made_method(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(self._function)
+        async def method(owner: Any, /, *args: Any, **kwargs: Any) -> Any:
+            inside = current()
+            if inside is None:
+                return await function(owner, *args, **kwargs)
+            call = partial(function, owner, *args, **kwargs)
+            return await driving.run_async(inside.manager.plan(self._name, args, kwargs, call))
+
+        return method
+
+
+def _unbound(inner: Any) -> Callable[..., Any]:
+    """Called with the object first. What is no function, but binds, binds as it likes."""
+    if isinstance(inner, FunctionType):
+        return inner
+
+    def bound_first(owner: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return inner.__get__(owner, type(owner))(*args, **kwargs)
+
+    return bound_first
