@@ -53,6 +53,18 @@ async def test_an_alternative_may_serve_some_operations_and_errors_only(caller):
         await caller.run(manager, caller.scripted(ValueError("own"), name="load"))
 
 
+async def test_alternatives_are_asked_by_priority_and_then_in_order(caller):
+    manager = FallbackManager()
+    for name, priority in (("last", 200), ("second", 100), ("third", 100), ("first", 1.5)):
+        manager.add_fallback(caller.scripted(LookupError(name)), name=name, priority=priority)
+    assert manager.fallbacks == ("first", "second", "third", "last")
+    manager.remove_fallback("first")
+    manager.add_fallback(caller.scripted("found"), name="first")
+    assert manager.fallbacks == ("second", "third", "first", "last")
+    with pytest.raises(InvalidConfigError, match="priority='high'"):
+        manager.add_fallback(print, priority="high")
+
+
 def test_bad_alternatives_are_refused():
     manager = managed(len)
     with pytest.raises(InvalidConfigError, match="'len'"):

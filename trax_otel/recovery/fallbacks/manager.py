@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ... import config, lifecycle
 from ...errors import InvalidConfigError
 from .. import driving
+from ..base import DEFAULT_PRIORITY
 from ..limits import GivenLimits
 from .alternatives import Alternative, FunctionAlternative, condition, short_name
 
@@ -35,10 +36,11 @@ class FallbackManager:
     """Runs operations whose alternatives were added beforehand: a call of its own (`execute_with_fallbacks`), or each call of
     a function marked `@fallback_point` inside `fallback_context(manager)`.
 
-    An alternative gets the operation's arguments and is asked in the order of adding. `points` of an alternative names
-    the operations that it may stand in for; without it, it stands in for every one run under this manager. `on`,
-    `enabled`, `max_fallbacks` and `timeout` are those of `FallbackStrategy`. Threads and tasks may share a manager; a call
-    under way keeps the alternatives that it began with.
+    An alternative gets the operation's arguments; of one priority they are asked in the order of adding. `points` of an
+    alternative names the operations that it may stand in for; without it, it stands in for every one run under this
+    manager. What none stands in for fails as it would without a manager. `on`, `enabled`, `max_fallbacks` and `timeout` are
+    those of `FallbackStrategy`. Threads and tasks may share a manager; a call under way keeps the alternatives that it
+    began with.
 
     Raises:
         InvalidConfigError: an argument has a value that is not allowed.
@@ -57,6 +59,7 @@ class FallbackManager:
         self._test = condition("on", on)
         self._limits = GivenLimits(type(self).__name__, enabled, max_fallbacks, timeout)
         self._alternatives: tuple[Alternative, ...] = ()
+        self._priorities: dict[str, float] = {}
         self._declared: set[str] = set()
 
     # --- Alternatives ------------------------------------------------------------------------------------------------------
@@ -73,9 +76,10 @@ class FallbackManager:
         name: str | None = None,
         points: Iterable[str] | None = None,
         on: Condition | None = None,
+        priority: float = DEFAULT_PRIORITY,
     ) -> None:
-        """Add an alternative behind the others: a function of the operation's arguments, or one that is made already
-        (`CachedFallback(…)`, which has its own name, points and condition).
+        """Add an alternative behind those of its priority (lower goes first): a function of the operation's arguments, or one
+        that is made already (`CachedFallback(…)`, which has its own name, points and condition).
 
         Raises:
             InvalidConfigError: an argument has a value that is not allowed, or another alternative has this name.
@@ -86,12 +90,15 @@ class FallbackManager:
             added = fallback
         else:
             added = FunctionAlternative(fallback, name, points, on)
+        if isinstance(priority, bool) or not isinstance(priority, (int, float)) or priority != priority:
+            raise InvalidConfigError(f"priority={priority!r}: a number is needed (lower goes first)")
         with _lock:
             if added.name in self.fallbacks:
                 raise InvalidConfigError(
                     f"name={added.name!r}: there is such a fallback already; remove it first or pass name="
                 )
-            self._alternatives = (*self._alternatives, added)
+            self._priorities[added.name] = priority
+            self._alternatives = tuple(sorted((*self._alternatives, added), key=self._priority))
             self._declared.clear()
 
     def remove_fallback(self, name: str) -> bool:
@@ -132,6 +139,9 @@ class FallbackManager:
             declare_fallbacks(operation, self.name, [alternative.name for alternative in alternatives])
         chain = Chain(self.name, operation, self, alternatives, self._test, self._limits.resolve())
         return execution(chain, args, kwargs, primary)
+
+    def _priority(self, alternative: Alternative) -> float:
+        return self._priorities[alternative.name]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, fallbacks={list(self.fallbacks)})"
