@@ -256,3 +256,14 @@ def test_security_events_count_from_zero(endpoint: OtlpEndpoint) -> None:
     handle = trax_otel.configure(endpoint=endpoint.url)
     assert handle.flush(5)
     assert semconv.SECURITY_EVENTS.name in {metric.name for _, metric in endpoint.metrics()}
+
+
+def test_what_was_declared_before_the_sdk_is_exported_as_zero(endpoint: OtlpEndpoint) -> None:
+    from trax_otel.signals import counter
+
+    counter(semconv.RECOVERY_FALLBACKS).declare({semconv.OPERATION_NAME: "early", semconv.RECOVERY_FALLBACK: "spare"})
+    handle = trax_otel.configure(endpoint=endpoint.url)
+    assert handle.flush(5)
+    (metric,) = [metric for _, metric in endpoint.metrics() if metric.name == semconv.RECOVERY_FALLBACKS.name]
+    early = [point for point in metric.sum.data_points if attributes_of(point)[semconv.OPERATION_NAME] == "early"]
+    assert [point.as_double or point.as_int for point in early] == [0]

@@ -14,6 +14,7 @@ from ..errors import InvalidConfigError
 from ..logging import register_security_counts
 from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
 from ..metrics import publish_health_metrics, start_health_monitoring
+from ..signals import declare_again
 from . import environment
 from .declared import participate_declared
 from .exceptions import classify_recorded_exceptions
@@ -181,6 +182,7 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     if declared:
         participate_declared(LOGS.taken(), TRACES.taken(), METRICS.taken())
     register_security_counts()
+    declare_again()
     if "logs" in installed or (declared and LOGS.taken() is not None):
         attach_otlp_handler(_OWNER)
         undo.append(lambda: detach_otlp_handler(_OWNER))

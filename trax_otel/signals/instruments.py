@@ -37,7 +37,7 @@ _MAKERS: dict[str, Callable[[Meter, MetricSpec], Any]] = {
 class Instrument:
     """A synchronous instrument. `add`, `record` and `set` are one act under the name that its kind gives it."""
 
-    __slots__ = ("_bound", "_generation", "_otel", "spec", "store", "table")
+    __slots__ = ("_bound", "_declared", "_generation", "_otel", "spec", "store", "table")
 
     def __init__(self, spec: MetricSpec) -> None:
         self.spec = spec
@@ -51,6 +51,7 @@ class Instrument:
         self._generation = -1
         self._otel: Callable[..., None] | None = None
         self._bound: dict[int, BoundInstrument] = {}
+        self._declared: list[BoundInstrument] = []
 
     def otel(self) -> Callable[..., None]:
         """OpenTelemetry's own method, of the provider in force."""
@@ -77,7 +78,17 @@ class Instrument:
     def declare(self, *combinations: Mapping[str, Any]) -> None:
         """Emit 0 for each combination: a counter that an alert watches must exist before its first event."""
         for attributes in combinations:
-            self.bind(attributes).measure(0)
+            bound = self.bind(attributes)
+            if bound not in self._declared:
+                self._declared.append(bound)
+            bound.measure(0)
+
+
+def declare_again() -> None:
+    """Emit the zeros that were declared before there was anybody to take them: called when an SDK has been set up."""
+    for instrument in list(_instruments.values()):
+        for bound in list(instrument._declared):
+            bound.measure(0)
 
 
 class BoundInstrument:
