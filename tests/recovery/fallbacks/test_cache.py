@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 
@@ -19,6 +20,7 @@ from trax_otel.recovery import (
     ResponseCache,
     stale_while_error,
 )
+from trax_otel.recovery.fallbacks import chain
 from trax_otel.testing import fake_clock
 
 KEYS = st.integers(0, 4)
@@ -270,6 +272,19 @@ async def test_a_store_that_fails_changes_nothing_and_is_named_once(caller, capl
     said = [record.getMessage() for record in caplog.records if "could not keep an answer" in record.getMessage()]
     assert len(said) == 1
     assert "store away" in said[0]
+
+
+async def test_a_store_that_hangs_holds_good_answers_up_for_a_moment_only(monkeypatch):
+    monkeypatch.setattr(chain, "KEEPING_SECONDS", 0.01)
+
+    async def hangs(*_):
+        await asyncio.Event().wait()
+
+    async def load():
+        return "good"
+
+    made = FallbackStrategy(load, [CachedFallback(cache_store=hangs, cache_retrieve=hangs, name="hanging")])
+    assert await asyncio.wait_for(made.execute(), 5) == "good"
 
 
 def test_half_a_store_is_refused():

@@ -120,6 +120,16 @@ def test_a_feature_does_what_a_plain_model_would(depth, threshold, window, quiet
             assert tested.level == names[index]
 
 
+async def test_a_block_counts_what_it_raises(search):
+    for error in (asyncio.CancelledError(), KeyboardInterrupt(), MemoryError(), OSError("x"), OSError("y")):
+        with pytest.raises(type(error)) as raised, search:
+            raise error
+        assert raised.value is error
+        assert search.level == ("reduced" if str(error) == "y" else "full")
+    with search:
+        assert search.level == "reduced"
+
+
 def test_threads_lose_no_failure():
     counted = Feature("threads", [str(n) for n in range(11)], failure_threshold=100, window=60, recover_after=60)
     with fake_clock():

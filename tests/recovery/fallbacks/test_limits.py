@@ -8,8 +8,9 @@ import gc
 
 import pytest
 
-from trax_otel.errors import RecoveryError
+from trax_otel.errors import InvalidConfigError, RecoveryError
 from trax_otel.recovery import (
+    CachedFallback,
     FallbackManager,
     FallbackStrategy,
     RecoveryContext,
@@ -61,6 +62,16 @@ async def test_a_retry_around_a_call_does_not_cut_its_alternatives_off(caller, t
     manager = FallbackManager()
     manager.add_fallback(lambda: "from before", name="kept")
     assert await caller.inside(manager, retry(deadline=5)(point)) == "from before"
+
+
+def test_alternatives_of_a_chain_have_names_of_their_own():
+    def load():
+        return 1
+
+    kept = CachedFallback(name="load-2")
+    assert FallbackStrategy(print, [load, kept, load, load]).fallbacks == ("load", "load-2", "load-3", "load-4")
+    with pytest.raises(InvalidConfigError, match="two are named 'cache'"):
+        FallbackStrategy(print, [CachedFallback(), CachedFallback()])
 
 
 def test_a_block_may_end_in_another_context():

@@ -90,15 +90,26 @@ class FunctionAlternative(Alternative):
 
 
 def alternatives_of(given: Iterable[Callable[..., Any] | Alternative]) -> tuple[Alternative, ...]:
-    """Functions as alternatives; what is one stays. Names that come twice get a number."""
-    found: list[Alternative] = []
-    for one in given:
-        made = one if isinstance(one, Alternative) else FunctionAlternative(one)
-        same = sum(known.name.partition("-")[0] == made.name for known in found)
-        if same and not isinstance(one, Alternative):
-            made = FunctionAlternative(one, f"{made.name}-{same + 1}")
-        found.append(made)
-    return tuple(found)
+    """Functions as alternatives, with a number where their name is taken; what is one stays. Raises InvalidConfigError where
+    two of these have one name."""
+    all_of_them = tuple(given)
+    taken: set[str] = set()
+    for one in all_of_them:
+        if isinstance(one, Alternative):
+            if one.name in taken:
+                raise InvalidConfigError(f"fallback_operations: two are named {one.name!r}; pass name= to one of them")
+            taken.add(one.name)
+    return tuple(one if isinstance(one, Alternative) else _numbered(one, taken) for one in all_of_them)
+
+
+def _numbered(function: Callable[..., Any], taken: set[str]) -> Alternative:
+    made = FunctionAlternative(function)
+    own, number = made.name, 1
+    while made.name in taken:
+        number += 1
+        made.name = f"{own}-{number}"
+    taken.add(made.name)
+    return made
 
 
 def short_name(function: Any) -> str:

@@ -18,12 +18,13 @@ class CachedFallback(Alternative):
 
     Answers are kept in `cache` (None: one of its own, see `ResponseCache` for ages and size), or by `cache_store(key, value)`
     and `cache_retrieve(key)`, plain or coroutine functions: how long an answer stays there is their business, and None
-    or a KeyError says that there is none. One that raises changes nothing for the caller. `key` makes the key of the
-    operation's arguments (None: a single argument itself, else all of them). Only the operation's own answers are kept,
-    never those of other alternatives.
+    or a KeyError says that there is none. One that raises changes nothing for the caller, nor does one that is awaited and
+    takes more than 2 seconds to keep an answer. `key` makes the key of the operation's arguments (None: a single argument
+    itself, else all of them). Only the operation's own answers are kept, never those of other alternatives.
 
     Answers of different operations are kept apart in `cache`, under `(operation, key)`. A store of your own gets the key
-    alone: in a manager that serves several operations, `points` says whose answers are in it.
+    alone: in a manager that serves several operations, `points` says whose answers are in it. The object of a method is not
+    among its arguments: where objects answer differently (by account, by server), each needs a manager of its own.
 
     Raises:
         InvalidConfigError: an argument has a value that is not allowed.

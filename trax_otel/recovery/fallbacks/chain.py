@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ..telemetry import Ending
     from .alternatives import Alternative
 
+KEEPING_SECONDS: Final = 2.0
+"""How long a store that is awaited may take to keep an answer: the caller is waiting for it."""
 NO_TIME: Final = 0.001
 """Seconds that are not worth beginning anything."""
 EXHAUSTED: Final = "__trax_fallbacks_exhausted__"
@@ -222,7 +224,7 @@ def _remember(chain: Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], go
         if not alternative.remembers or not alternative.knows(chain.operation):
             continue
         remember = partial(alternative.remember, chain.operation, args, kwargs, good.value)
-        kept = yield Call(remember, chain.limits.timeout)
+        kept = yield Call(remember, min(KEEPING_SECONDS, chain.limits.timeout))
         if kept.error is not None:
             if not isinstance(kept.error, Exception):
                 return kept

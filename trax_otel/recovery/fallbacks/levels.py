@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ... import clock, config, semconv
 from ...errors import InvalidConfigError
 from ...signals import emit_event, observe
 from .cache import seconds
 from .locks import Locked
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
 
 LEVELS: Final = ("full", "reduced", "off")
 DEFAULT_THRESHOLD: Final = 5
@@ -29,7 +34,8 @@ class Feature(Locked):
 
     `levels` are names from everything to the least. `failure_threshold` failures within `window` seconds take it one level
     down, and the count begins anew. After every `recover_after` seconds without a failure it comes one level up. Nobody
-    need ask for that: the level is worked out whenever it is looked at. Threads and tasks may share a feature.
+    need ask for that: the level is worked out whenever it is looked at. `with feature:` counts what its block raises, which
+    goes on. Threads and tasks may share a feature.
 
     Raises:
         InvalidConfigError: an argument has a value that is not allowed.
@@ -116,6 +122,18 @@ class Feature(Locked):
                 self._failures.clear()
                 changes.append((self._index, f"{self.failure_threshold} failures within {self.window:g} s"))
         self._tell(changes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            from ...retry.conditions import never_retried
+
+            if not never_retried(kind):  # a cancelled task tells nothing of the feature
+                self.failed()
 
     def hold(self, level: str) -> None:
         """Set the level by hand: it stays there until `release`. Raises InvalidConfigError where there is no such level."""
