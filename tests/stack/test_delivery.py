@@ -1,0 +1,92 @@
+"""Killed without warning, a collector loses nothing that it has acknowledged."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from support import otlp_data
+from support.gateway import Door, node
+from support.otlp_endpoint import OtlpEndpoint, Reply, otlp_endpoint
+from support.real_stack import RunningServer, running, until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+SPANS = 50
+"""Spans in a request."""
+
+
+@pytest.fixture
+def sink() -> Iterator[OtlpEndpoint]:
+    with otlp_endpoint() as endpoint:
+        yield endpoint
+
+
+class Sender:
+    """Sends spans with running numbers until it is stopped, and remembers which were acknowledged."""
+
+    def __init__(self, door: Door) -> None:
+        self.acknowledged: set[bytes] = set()
+        self._door = door
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._send, daemon=True)
+        self._thread.start()
+
+    def _send(self) -> None:
+        while not self._stop.wait(0.005):
+            spans = [otlp_data.span(f"span {number}") for number in range(SPANS)]
+            with suppress(OSError):  # the collector is away: not acknowledged
+                if self._door.send(otlp_data.traces(*spans)) == 200:
+                    self.acknowledged |= {span.span_id for span in spans}
+
+    def stop(self) -> set[bytes]:
+        self._stop.set()
+        self._thread.join(30)
+        return self.acknowledged
+
+
+def span_ids(sink: OtlpEndpoint) -> set[bytes]:
+    return {
+        span.span_id
+        for message in sink.accepted("/v1/traces") for group in message.resource_spans
+        for scope in group.scope_spans for span in scope.spans
+    }  # fmt: skip
+
+
+def kill_twice_while(sender: Sender, collector: RunningServer) -> None:
+    for _ in range(2):
+        before = len(sender.acknowledged)
+        until(lambda before=before: len(sender.acknowledged) > before + 20 * SPANS, "acknowledged requests", 60)
+        collector.kill()
+        time.sleep(0.3)
+        collector.start()
+
+
+def test_an_agent_killed_twice_while_the_gateway_comes_and_goes_loses_nothing(
+    sink: OtlpEndpoint, tmp_path: Path
+) -> None:
+    sink.behave = lambda path, count, message: Reply(503) if count % 3 else Reply()
+    with running(node("agent", "agent.yaml", tmp_path, sink.url), tmp_path) as agent:
+        sender = Sender(Door(agent.server, secured=False))
+        kill_twice_while(sender, agent)
+        acknowledged = sender.stop()
+        sink.behave = lambda path, count, message: Reply()
+        until(lambda: acknowledged <= span_ids(sink), "every acknowledged span", 90)
+    assert all(one.headers["Authorization"].startswith("Bearer ") for one in sink.requests)
+
+
+def test_tier_1_killed_while_tier_2_is_away_loses_nothing(sink: OtlpEndpoint, tmp_path: Path) -> None:
+    second = node(
+        "tier2", "gateway-tier2.yaml", tmp_path, sink.url, TRAX_DECISION_WAIT="2s", TRAX_SAMPLING_PERCENT="100"
+    )
+    hosts = f"[127.0.0.1:{second.environment['TRAX_OTLP_GRPC_PORT']}]"
+    with running(node("tier1", "gateway-tier1.yaml", tmp_path, sink.url, TRAX_TIER2=hosts), tmp_path) as first:
+        sender = Sender(Door(first.server, secured=True))
+        kill_twice_while(sender, first)
+        acknowledged = sender.stop()
+        with running(second, tmp_path):
+            until(lambda: acknowledged <= span_ids(sink), "every acknowledged span", 120)
