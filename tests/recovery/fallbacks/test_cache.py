@@ -68,7 +68,8 @@ def test_the_cache_does_what_a_plain_list_would(fresh_for, stale_for, room, acts
                 else:
                     model.append(entry)
                     age = clock.elapsed - entry[2]
-                    assert found == (entry[1], age, age >= fresh_for)
+                    assert found is not None
+                    assert (found.value, found.age, found.stale) == (entry[1], age, age >= fresh_for)
             assert len(cache) == len(model)
 
 

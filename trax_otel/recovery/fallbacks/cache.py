@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ... import clock
 from ...errors import InvalidConfigError
@@ -18,12 +18,18 @@ KeyFunction = Callable[..., Hashable]
 """Called with the operation's arguments; what it returns names the answer."""
 
 
-class CachedAnswer(NamedTuple):
+class CachedAnswer:
     """An answer that was kept. `age` is seconds; `stale` is True from the end of its fresh time on."""
 
-    value: Any
-    age: float
-    stale: bool
+    __slots__ = ("age", "stale", "value")
+
+    def __init__(self, value: Any, age: float, stale: bool) -> None:
+        self.value = value
+        self.age = age
+        self.stale = stale
+
+    def __repr__(self) -> str:  # the value may be what must not be logged
+        return f"CachedAnswer(age={self.age:g}, stale={self.stale})"
 
 
 class ResponseCache(Locked):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import InvalidConfigError, ServiceUnavailableError
 from .alternatives import condition
-from .marks import mark_as_coroutine_function
 
 if TYPE_CHECKING:
     from ...retry.conditions import Condition, Test
@@ -118,6 +117,8 @@ class AsyncDegradable(Degradable):
     """The same for coroutine functions."""
 
     def __init__(self, feature: Feature, function: Callable[..., Any], test: Test | None) -> None:
+        from .marks import mark_as_coroutine_function
+
         super().__init__(feature, function, test)
         mark_as_coroutine_function(self)
 

@@ -15,7 +15,6 @@ from .. import driving
 from . import ambient
 from .ambient import current
 from .manager import FallbackManager
-from .marks import mark_as_coroutine_function
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -165,6 +164,8 @@ class _AsyncPoint(_Point):
     """The same for coroutine functions."""
 
     def __init__(self, function: Any, inner: Any, name: str) -> None:
+        from .marks import mark_as_coroutine_function
+
         super().__init__(function, inner, name)
         mark_as_coroutine_function(self)
 
