@@ -19,6 +19,7 @@ from trax_otel.recovery import (
     fallback_point,
 )
 from trax_otel.retry import retry
+from trax_otel.retry.budget import bounds
 
 
 def slow(trax_clock, seconds, calls):
@@ -62,6 +63,17 @@ async def test_a_retry_around_a_call_does_not_cut_its_alternatives_off(caller, t
     manager = FallbackManager()
     manager.add_fallback(lambda: "from before", name="kept")
     assert await caller.inside(manager, retry(deadline=5)(point)) == "from before"
+
+
+async def test_nothing_begins_before_it_is_awaited():
+    before = bounds.get()
+    context = RecoveryContext("load", OSError("down"))
+    recovering = asyncio.create_task(FallbackStrategy(print, [lambda: "kept"]).recover(context))
+    assert bounds.get() is before
+    assert await recovering == "kept"
+    assert bounds.get() is before
+    FallbackStrategy(print, [lambda: "kept"]).recover(context).close()
+    assert bounds.get() is before
 
 
 def test_alternatives_of_a_chain_have_names_of_their_own():

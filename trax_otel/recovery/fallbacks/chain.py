@@ -103,7 +103,9 @@ def execution(chain: Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], pr
 
 def answers(chain: Chain, context: RecoveryContext) -> Plan:
     """Ask the alternatives alone, inside a recovery whose manager tells of it and sets the deadline."""
-    return _asked(_Answers(chain, context, chain.serving(context.operation, context.error), None, None))
+    serving = chain.serving(context.operation, context.error)
+    outcome = yield from _asked(_Answers(chain, context, serving, None, None))
+    return outcome
 
 
 def _asked(run: _Answers) -> Plan:
