@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 # Extra pytest arguments: make test ARGS="tests/errors -k pickle"
 ARGS   ?=
 
-.PHONY: demo test check types docs bench lock pythons wheel clean
+.PHONY: demo test test-stack stack stack-down check types docs bench lock pythons wheel clean
 
 demo: $(VENV)/.demo         ## run a third-party service under trax-otel and look at what it did
 	@$(BIN)/trax-otel demo $(ARGS)
@@ -14,6 +14,17 @@ test: $(VENV)/.test         ## the whole suite, browser and PostgreSQL tests too
 	@tools/chromium.sh
 	@tools/postgres.sh
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+stack:                      ## collector, Tempo, Loki, Jaeger, Prometheus, Grafana … natively on this machine (built with Go at first)
+	@tools/stack/build.sh
+	@$(PYTHON) tools/stack/stack.py up
+
+stack-down:                 ## end exactly what `make stack` started
+	@$(PYTHON) tools/stack/stack.py down
+
+test-stack: $(VENV)/.test   ## the shipped config files on the stack's real servers
+	@tools/stack/build.sh
+	@$(BIN)/python -m pytest tests/stack -m stack $(ARGS)
 
 check: $(VENV)/.test        ## lint, format, types, import layers, generated pages
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ files name, and through the command line where a server reads no environment.
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,6 +99,37 @@ def prometheus(ports: dict[str, int], data: Path) -> Server:
     return Server("prometheus", command, {}, f"http://{address}/-/ready")
 
 
+def alertmanager(ports: dict[str, int], data: Path) -> Server:
+    """Alertmanager, alone: without the listener of its cluster."""
+    address = f"127.0.0.1:{ports['ALERTMANAGER']}"
+    command = [
+        str(programs() / "alertmanager"), f"--config.file={ROOT}/stores/alertmanager.yaml", f"--storage.path={data}/alertmanager",
+        f"--web.listen-address={address}", "--cluster.listen-address=", "--log.level=warn",
+    ]  # fmt: skip
+    return Server("alertmanager", command, {}, f"http://{address}/-/ready")
+
+
+def grafana(ports: dict[str, int], data: Path) -> Server:
+    """Grafana with the shipped provisioning; its admin's password is made at the first start and kept in a file of its own."""
+    folder, local = data / "grafana", "http://127.0.0.1"
+    folder.mkdir(parents=True, exist_ok=True)
+    password = folder / "password"
+    if not password.exists():
+        password.touch(mode=0o600)
+        password.write_text(secrets.token_urlsafe(18), encoding="utf-8")
+    environment = {
+        "GF_PATHS_DATA": str(folder / "data"), "GF_PATHS_LOGS": str(folder / "logs"),
+        "GF_PATHS_PROVISIONING": str(ROOT / "grafana" / "provisioning"),
+        "GF_SERVER_HTTP_ADDR": "127.0.0.1", "GF_SERVER_HTTP_PORT": str(ports["GRAFANA"]),
+        "GF_SECURITY_ADMIN_PASSWORD": f"$__file{{{password}}}", "GF_USERS_ALLOW_SIGN_UP": "false",
+        "GF_AUTH_ANONYMOUS_ENABLED": "false", "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false", "GF_LOG_LEVEL": "warn",
+        **{f"TRAX_{name}_URL": f"{local}:{ports[name]}" for name in ("PROMETHEUS", "TEMPO", "LOKI", "JAEGER")},
+    }  # fmt: skip
+    command = [str(programs() / "grafana"), "server", "--homepath", str(programs().parent / "src" / "grafana")]
+    return Server("grafana", command, environment, f"{local}:{ports['GRAFANA']}/api/health")
+
+
 def all_servers(ports: dict[str, int], data: Path) -> list[Server]:
     """The stack in the order of its start: stores first, then the collector that sends to them."""
     shipped = ROOT / "stores"
@@ -105,6 +137,8 @@ def all_servers(ports: dict[str, int], data: Path) -> list[Server]:
         store("tempo", [f"-config.file={shipped}/tempo.yaml", "-config.expand-env=true"], "/ready", ports, data),
         store("loki", [f"-config.file={shipped}/loki.yaml", "-config.expand-env=true"], "/ready", ports, data),
         store("jaeger", ["--config", f"{shipped}/jaeger.yaml"], "/", ports, data),
+        alertmanager(ports, data),
         prometheus(ports, data),
+        grafana(ports, data),
         collector("collector", ["local.yaml", "jaeger.yaml"], collector_environment(ports, data)),
     ]

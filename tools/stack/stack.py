@@ -32,9 +32,15 @@ def data_folder() -> Path:
 
 def started_at(pid: int) -> str:
     """When a process began, as the system tells it; empty where there is none. A reused id has another time."""
-    shown = subprocess.run(["ps", "-o", "lstart=,stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    words = shown.stdout.split()
-    return "" if not words or words[-1].startswith("Z") else " ".join(words[:-1])
+    try:  # Linux: in clock ticks, which never wavers as `ps` does by a second
+        state, *fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return "" if state == "Z" else fields[18]
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return ""
+    shown = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    state, _, began = shown.stdout.strip().partition(" ")
+    return "" if state.startswith("Z") else began
 
 
 def start(server: Server, logs: Path) -> subprocess.Popen[bytes]:
@@ -87,9 +93,10 @@ def running(data: Path) -> dict[str, Any]:
 
 
 def up(data: Path) -> int:
-    """Start what is not running yet, each when those before it are ready."""
+    """Start what is not running yet, all at once: what finds a store away keeps and repeats."""
     data.mkdir(parents=True, exist_ok=True)
     noted = running(data)
+    started = []
     for server in all_servers(ports_from_environment(), data):
         if server.name in noted:
             continue
@@ -97,15 +104,20 @@ def up(data: Path) -> int:
             print(f"{server.name}: something else answers at {server.ready}; set another port (tools/stack/servers.py)")
             return 1
         process = start(server, data / "logs")
+        started.append((server, process))
         noted[server.name] = {"pid": process.pid, "started": started_at(process.pid), "address": server.ready}
         (data / "running.json").write_text(json.dumps(noted, indent=2), encoding="utf-8")
+    for server, process in started:
         try:
             wait_until_ready(server, process, data / "logs")
         except RuntimeError as error:
             print(error, file=sys.stderr)
             return 1
         print(f"{server.name:13} {server.ready}")
-    print(f"\nSend OTLP to http://127.0.0.1:{ports_from_environment()['OTLP_HTTP']}; logs are in {data / 'logs'}")
+    ports = ports_from_environment()
+    print(f"\nSend OTLP to http://127.0.0.1:{ports['OTLP_HTTP']}: trax-otel run --endpoint … -- COMMAND")
+    print(f"Look at http://127.0.0.1:{ports['GRAFANA']} (admin; password in {data / 'grafana' / 'password'})")
+    print(f"Logs are in {data / 'logs'}")
     return 0
 
 
