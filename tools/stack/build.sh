@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the stack's servers from Go modules, once: what is built is kept and only built again when its version changes.
-#   tools/stack/build.sh [collector prometheus alertmanager jaeger loki tempo grafana]     (default: all of them)
+#   tools/stack/build.sh [collector prometheus alertmanager jaeger loki tempo grafana compose]     (default: all of them)
 #   TRAX_STACK_HOME   where programs and sources are kept (default: ~/.cache/trax-otel/stack); programs are in its bin/
 # Needs Go (see versions.env; 1.26 was used), git and python3; no container engine. Every module is checked, by the checksum
 # database or by the go.sum that upstream itself carries. One server after another, at low priority: a cold build of all takes
@@ -13,7 +13,7 @@ bin=$home/bin src=$home/src stamps=$home/built logs=$home/logs
 export GOMAXPROCS=${GOMAXPROCS:-2} GOFLAGS=-buildvcs=false
 # shellcheck source=versions.env
 . "$here/versions.env"
-servers=(collector prometheus alertmanager jaeger loki tempo grafana)
+servers=(collector prometheus alertmanager jaeger loki tempo grafana compose)
 
 folder_of() { # module@version -> where its source is
   (cd "$src" && go mod download -json "$1") | python3 -c 'import json, sys; print(json.load(sys.stdin)["Dir"])'
@@ -76,6 +76,10 @@ build_grafana() { # its home folder (defaults, templates) is kept beside the pro
   GOBIN=$bin nice -n 19 go install "github.com/google/wire/cmd/wire@$WIRE"
   GOFLAGS="-mod=mod -buildvcs=false" nice -n 19 "$bin/wire" gen -tags oss ./pkg/server
   program grafana ./pkg/cmd/grafana
+}
+build_compose() { # no server: the reference parser of compose files, which checks compose.yaml where there is no engine
+  GOBIN=$src/compose nice -n 19 go install "github.com/compose-spec/compose-go/v2/cmd@$COMPOSE"
+  cp "$src/compose/cmd" "$bin/compose-parser"
 }
 
 stamp_of() { # what a server is built from: its version, and for the collector the manifest
