@@ -28,7 +28,10 @@ def _flush_all(providers: list[Any], deadline: Deadline) -> None:
     """All at a time: their exporters are the SDK's own, and know of no shared budget."""
     done = [threading.Event() for _ in providers]
     for provider, event in zip(providers, done, strict=True):
-        _thread.start_new_thread(_flush, (provider, deadline.remaining(), event))
+        try:
+            _thread.start_new_thread(_flush, (provider, deadline.remaining(), event))
+        except RuntimeError:  # the interpreter ends, and since Python 3.12 starts no threads then
+            _flush(provider, deadline.remaining(), event)
     for event in done:
         event.wait(deadline.remaining())
 
