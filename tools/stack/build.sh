@@ -77,11 +77,6 @@ build_grafana() { # its home folder (defaults, templates) is kept beside the pro
   GOFLAGS="-mod=mod -buildvcs=false" nice -n 19 "$bin/wire" gen -tags oss ./pkg/server
   program grafana ./pkg/cmd/grafana
 }
-build_compose() { # no server: the reference parser of compose files, which checks compose.yaml where there is no engine
-  GOBIN=$src/compose nice -n 19 go install "github.com/compose-spec/compose-go/v2/cmd@$COMPOSE"
-  cp "$src/compose/cmd" "$bin/compose-parser"
-}
-
 build_compose() { # the compose specification's own parser, for the test of compose.yaml
   cd "$here/compose"
   nice -n 19 go build -trimpath -ldflags='-s -w' -o "$bin/compose-check" .
