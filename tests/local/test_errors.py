@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from support.otlp_data import logs, record, span, traces
+from trax_otel.local import failures
 from trax_otel.local.model import ErrorStats, Filter
 
 TRACE = b"\xaa" * 16
@@ -166,3 +167,10 @@ def test_groups_are_apart_by_service_and_fingerprint_most_frequent_first(room: A
 def test_filters_of_errors(room: Any, wanted: dict[str, Any], count: int) -> None:
     room.put(traces(span("work", trace=TRACE, start=5, error=True, attributes=FACTS, exceptions=[RAISED])))
     assert len(room.queries.errors(Filter(**wanted))) == count
+
+
+def test_all_errors_count_however_many_there_are(room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "ROWS_AT_A_TIME", 3)
+    room.put(traces(*(span(f"work {n}", error=True, attributes=FACTS, start=n) for n in range(10))))
+    room.put(logs(*(record(f"line {n}", severity=17, attributes={"exception.type": "KeyError"}) for n in range(7))))
+    assert {(found.type, found.count) for found in room.queries.errors()} == {("shop.OutOfStock", 10), ("KeyError", 7)}

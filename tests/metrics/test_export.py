@@ -140,3 +140,21 @@ def test_it_works_in_a_bare_process_without_any_sdk(schema):
     jsonschema.validate(document, schema)
     assert [entry["name"] for entry in document["operations"]] == ["bare"]
     assert not done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({}, None),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "a=b, service.name=my%20shop"}, "my shop"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=other", "OTEL_SERVICE_NAME": "shop"}, "shop"),
+    ],
+)
+def test_the_service_is_named_by_the_standard_variables(
+    environ: dict[str, str], name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+    assert json.loads(export_all_metrics())["service"]["name"] == name

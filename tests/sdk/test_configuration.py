@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -267,3 +268,12 @@ def test_what_was_declared_before_the_sdk_is_exported_as_zero(endpoint: OtlpEndp
     (metric,) = [metric for _, metric in endpoint.metrics() if metric.name == semconv.RECOVERY_FALLBACKS.name]
     early = [point for point in metric.sum.data_points if attributes_of(point)[semconv.OPERATION_NAME] == "early"]
     assert [point.as_double or point.as_int for point in early] == [0]
+
+
+def test_exported_metrics_bear_the_name_that_was_configured(endpoint: OtlpEndpoint) -> None:
+    from trax_otel.metrics import export_all_metrics
+
+    handle = trax_otel.configure(endpoint=endpoint.url, service_name="named-here")
+    assert json.loads(export_all_metrics())["service"]["name"] == "named-here"
+    handle.shutdown(5)
+    assert json.loads(export_all_metrics())["service"]["name"] != "named-here"

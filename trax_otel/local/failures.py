@@ -22,8 +22,8 @@ from .model import ErrorStats, Filter
 
 Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
-MAX_LOOKED_AT: Final = 50_000
-"""Failed spans, the newest, that are looked at."""
+ROWS_AT_A_TIME: Final = 10_000
+"""All are looked at; so many are held in memory."""
 
 _HTTP_STATUS: Final = ("http.response.status_code", "http.status_code")
 """What stands for a type where a request failed by its answer alone; the second is of older instrumentations."""
@@ -31,8 +31,8 @@ _LAST: Final = "replace({0}, rtrim({0}, replace({0}, '.', '')), '')"
 """SQL: a class's name without its module, since log records have the one and spans the other."""
 _SPANS: Final = f"""
 SELECT r.service, r.version, s.error_code, s.error_type, s.start_ns, s.status_message, s.trace_id, s.span_id, s.attributes,
-  CASE WHEN s.recorded THEN s.events ELSE '[]' END
-FROM span s JOIN resource r ON r.id = s.resource_id {{where}} AND NOT EXISTS (
+  CASE WHEN s.recorded THEN s.events ELSE '[]' END, s.id
+FROM span s JOIN resource r ON r.id = s.resource_id {{where}} AND s.id < ? AND NOT EXISTS (
   SELECT 1 FROM span c WHERE c.trace_id = s.trace_id AND c.parent_id = s.span_id AND (c.recorded = 1 OR c.status = 2) AND
     (s.recorded = 0 OR c.recorded = 1 AND c.error_type = s.error_type))
 AND (s.recorded = 1 OR NOT EXISTS (
@@ -44,8 +44,8 @@ ORDER BY s.id DESC LIMIT ?
 """
 _RECORDED: Final = f'"{semconv.ERROR_RECORDED}":true'
 _LOGS: Final = f"""
-SELECT r.service, r.version, l.error_code, l.error_type, l.time_ns, l.body, l.trace_id, l.span_id, l.attributes, '[]'
-FROM log l JOIN resource r ON r.id = l.resource_id {{where}} AND (l.trace_id IS NULL OR NOT EXISTS (
+SELECT r.service, r.version, l.error_code, l.error_type, l.time_ns, l.body, l.trace_id, l.span_id, l.attributes, '[]', l.id
+FROM log l JOIN resource r ON r.id = l.resource_id {{where}} AND l.id < ? AND (l.trace_id IS NULL OR NOT EXISTS (
   SELECT 1 FROM span s WHERE s.trace_id = l.trace_id AND (s.recorded = 1 OR s.status = 2) AND (
     {_LAST.format("s.error_type")} = {_LAST.format("l.error_type")}
     OR l.error_type IS NULL AND s.error_code = l.error_code
@@ -82,12 +82,12 @@ class _Occurrence:
 def error_stats(rows: Rows, spans_where: str, values: Sequence[Any], wanted: Filter) -> list[ErrorStats]:
     """The groups, most frequent first. `spans_where` chooses spans (`s`, `r`), whatever the code: a span may have several."""
     groups: dict[tuple[str, str, str, str], _Group] = {}
-    for row in rows(_SPANS.format(where=spans_where), (*values, MAX_LOOKED_AT)):
+    for row in _newest_first(rows, _SPANS.format(where=spans_where), values):
         for occurrence in _occurrences(row):
             _add(groups, occurrence, wanted)
     if not wanted.operation and not wanted.min_duration_ns:
         log_where, log_values = _log_conditions(wanted)
-        for row in rows(_LOGS.format(where=log_where), (*log_values, MAX_LOOKED_AT)):
+        for row in _newest_first(rows, _LOGS.format(where=log_where), log_values):
             for occurrence in _occurrences(row):
                 _add(groups, occurrence, wanted)
     stats = [
@@ -100,6 +100,14 @@ def error_stats(rows: Rows, spans_where: str, values: Sequence[Any], wanted: Fil
     ]  # fmt: skip
     stats.sort(key=lambda entry: (-entry.count, entry.code, entry.type, entry.service, entry.fingerprint))
     return stats[: wanted.limit]
+
+
+def _newest_first(rows: Rows, sql: str, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """All that a query finds, whose last column is the id, without holding all of it."""
+    below = 2**63 - 1
+    while found := rows(sql, (*values, below, ROWS_AT_A_TIME)):
+        yield from found
+        below = found[-1][-1]
 
 
 def _log_conditions(wanted: Filter) -> tuple[str, list[Any]]:
@@ -124,7 +132,7 @@ def _log_conditions(wanted: Filter) -> tuple[str, list[Any]]:
 
 def _occurrences(row: tuple[Any, ...]) -> Iterator[_Occurrence]:
     """The errors that a row tells of: one for each `exception` event, or one for the row itself."""
-    service, version, code, kind, moment, message, trace_id, span_id, attributes_text, events_text = row
+    service, version, code, kind, moment, message, trace_id, span_id, attributes_text, events_text, _ = row
     attributes = json.loads(attributes_text)
     kind = kind or next((str(attributes[key]) for key in _HTTP_STATUS if key in attributes), None)
     recorded = [event for event in json.loads(events_text) if event[0] == semconv.EXCEPTION_EVENT]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from .. import clock, semconv
@@ -52,8 +52,33 @@ def _timestamp() -> str:
     return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def name_service(name: str) -> Callable[[], None]:
+    """Tell the export the name that the SDK's resource has; returns the function that takes it back."""
+    global _told_name
+    _told_name = name
+
+    def forget() -> None:
+        global _told_name
+        if _told_name == name:
+            _told_name = None
+
+    return forget
+
+
+_told_name: str | None = None
+
+
 def _service_name() -> str | None:
-    return os.environ.get("OTEL_SERVICE_NAME")
+    """The resource's, else that of the standard variables, by their precedence."""
+    if _told_name or os.environ.get("OTEL_SERVICE_NAME"):
+        return _told_name or os.environ["OTEL_SERVICE_NAME"]
+    pairs = (pair.partition("=") for pair in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","))
+    named = [value.strip() for key, _, value in pairs if key.strip() == semconv.SERVICE_NAME]
+    if not named:
+        return None
+    from urllib.parse import unquote
+
+    return unquote(named[-1]) or None
 
 
 def _operation(stats: OperationStats) -> dict[str, Any]:

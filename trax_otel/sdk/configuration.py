@@ -14,6 +14,7 @@ from ..errors import InvalidConfigError
 from ..logging import register_security_counts
 from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
 from ..metrics import publish_health_metrics, start_health_monitoring
+from ..metrics.export import name_service
 from ..signals import declare_again
 from . import environment
 from .declared import participate_declared
@@ -192,6 +193,7 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     if config.settings().metrics.thresholds:  # somebody must look at them; without any, no thread is started
         start_health_monitoring()
     if made.signals:
+        undo.append(name_service(made.service_name))
         made.participate(*undo)
         for tally in tallies(made.pipelines):
             tally.announce()

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from .. import lifecycle
+from .. import lifecycle, semconv
 from ..lifecycle import Deadline, Participant
 from .pipelines import tallies
 from .tally import undelivered
@@ -34,6 +34,11 @@ class Telemetry:
     def signals(self) -> tuple[str, ...]:
         """The signals that are set up here: `traces`, `metrics`, `logs`."""
         return tuple(pipeline.signal for pipeline in self.pipelines)
+
+    @property
+    def service_name(self) -> str:
+        """The name that the resource gives the service; empty where nothing is set up here."""
+        return "" if self._resource is None else str(self._resource.attributes.get(semconv.SERVICE_NAME, ""))
 
     @property
     def closed(self) -> bool:
