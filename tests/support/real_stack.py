@@ -82,8 +82,9 @@ def post(url: str, body: bytes, headers: dict[str, str] | None = None, context: 
 class Stack:
     """Questions to the stores, each by the store's own API."""
 
-    def __init__(self, ports: dict[str, int]) -> None:
+    def __init__(self, ports: dict[str, int], servers: dict[str, RunningServer]) -> None:
         self.ports = ports
+        self.servers = servers
         self.otlp = f"http://127.0.0.1:{ports['OTLP_HTTP']}"
 
     def _json(self, port: str, path: str, **query: Any) -> Any:
@@ -139,10 +140,11 @@ def whole_stack(folder: Path) -> Iterator[Stack]:
     ports = free_ports()
     quick = {"TRAX_SPAN_METRICS_INTERVAL": "1s"}
     with ExitStack() as started:
+        running_now: dict[str, RunningServer] = {}
         for server in servers.all_servers(ports, folder):
             faster = server._replace(environment={**server.environment, **quick})
-            started.enter_context(running(faster, folder))
-        yield Stack(ports)
+            running_now[server.name] = started.enter_context(running(faster, folder))
+        yield Stack(ports, running_now)
 
 
 __all__ = [
