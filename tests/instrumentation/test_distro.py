@@ -181,6 +181,18 @@ def test_the_libraries_of_this_environment_are_instrumented() -> None:
     assert "flask" not in hint.uninstrumented()
 
 
+def test_a_library_whose_version_the_instrumentation_refuses_is_named_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from opentelemetry.instrumentation import bootstrap_gen
+
+    entries = [
+        {"library": "pytest < 2", "instrumentation": "pytest==0.1"},
+        {"library": "pluggy >= 0.1", "instrumentation": "pytest==0.1"},
+        {"library": "iniconfig < 9", "instrumentation": "not-installed==0.1"},
+    ]
+    monkeypatch.setattr(bootstrap_gen, "libraries", entries)
+    assert hint.uninstrumented() == ["iniconfig", f"pytest {pytest.__version__} (its instrumentation is for <2)"]
+
+
 # --- Uncaught errors -------------------------------------------------------------------------------------------------
 
 

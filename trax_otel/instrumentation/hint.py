@@ -1,4 +1,4 @@
-"""One line at the start, for people: which installed libraries have no instrumentation here."""
+"""One line at the start, for people: which installed libraries are not instrumented here."""
 
 from __future__ import annotations
 
@@ -42,18 +42,35 @@ def _on_terminal() -> bool:
 
 
 def uninstrumented() -> list[str]:
-    """Names of installed libraries that OpenTelemetry could instrument, but whose instrumentation is not installed."""
+    """Installed libraries that OpenTelemetry could instrument and does not here.
+
+    Those whose instrumentation is not installed, by name; those whose version it refuses, with what it is for.
+    """
     from importlib.metadata import distributions
 
     from opentelemetry.instrumentation.bootstrap_gen import libraries
 
-    installed = {_normal(name) for one in distributions() if (name := one.metadata["Name"])}
-    missing: dict[str, list[bool]] = {}
+    installed = {_normal(name): one.version for one in distributions() if (name := one.metadata["Name"])}
+    found: dict[str, list[str]] = {}
     for entry in libraries:
         library, instrumentation = _name(entry["library"]), _name(entry["instrumentation"])
         if library in installed and library not in _OWN:
-            missing.setdefault(library, []).append(instrumentation in installed)
-    return sorted(library for library, present in missing.items() if not any(present))
+            refused = _refusal(entry["library"], installed[library]) if instrumentation in installed else library
+            found.setdefault(library, []).append(refused)
+    return sorted(max(refusals, key=len) for refusals in found.values() if all(refusals))
+
+
+def _refusal(requirement: str, version: str) -> str:
+    """Says so where an instrumentation is not for the version that is installed; else empty."""
+    from packaging.requirements import Requirement
+    from packaging.version import InvalidVersion
+
+    wanted_versions = Requirement(requirement)
+    try:
+        fits = wanted_versions.specifier.contains(version)
+    except InvalidVersion:  # its instrumentation cannot tell either
+        return ""
+    return "" if fits else f"{_name(requirement)} {version} (its instrumentation is for {wanted_versions.specifier})"
 
 
 def _name(requirement: str) -> str:
