@@ -28,7 +28,7 @@ from trax_otel.local.server import start
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "transcription"
 OPEN_SECONDS = 4.0
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("transcription")]
 
 
 class Running:
