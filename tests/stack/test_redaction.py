@@ -74,13 +74,22 @@ def test_planted_secrets_never_arrive(stack: Stack) -> None:
         span.status.code, span.status.message = 2, f"failed with {text}"
         span.events.add(name=f"event {text}", time_unix_nano=time.time_ns())
         spans.append(span)
-        records.append(otlp_data.record(f"line {text}", trace_id=trace))
+        # a span without events goes another way through the collector
+        plain = otlp_data.span(f"PUT {text}", trace=trace)
+        plain.status.code, plain.status.message = 2, f"broke with {text}"
+        spans.append(plain)
+        records.append(otlp_data.record(f"line {text}", trace_id=trace, severity_text=f"INFO {text}"))
     rich = otlp_data.span("rich", trace=trace, attributes=planted.everywhere(),
                           exceptions=[planted.everywhere(), {"exception.message": planted.texts()[0]}])  # fmt: skip
     records.append(otlp_data.record({"body": planted.everywhere()}, trace_id=trace, attributes=planted.everywhere()))
     resource = {"owner.email": f"{planted.needle()}@example.com", "env": f"SECRET={planted.needle()}"}
-    stack.send(otlp_data.traces(*spans, rich, service="leaky", resource=resource))
-    stack.send(otlp_data.logs(*records, service="leaky", resource=resource), "logs")
+    in_traces = otlp_data.traces(*spans, rich, service="leaky", resource=resource)
+    in_logs = otlp_data.logs(*records, service="leaky", resource=resource)
+    for scope in (in_traces.resource_spans[0].scope_spans[0].scope, in_logs.resource_logs[0].scope_logs[0].scope):
+        scope.name = f"library {planted.texts()[0]}"
+        scope.attributes.extend(otlp_data.pairs({"password": planted.needle()}))
+    stack.send(in_traces)
+    stack.send(in_logs, "logs")
     stack.send(otlp_data.metrics(otlp_data.counter("leaky", 1, who=planted.texts()[-2], password=planted.needle()),
                                  service="leaky"), "metrics")  # fmt: skip
     assert len(planted.needles) > 50
