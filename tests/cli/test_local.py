@@ -243,6 +243,12 @@ class Process:
     def wait_for(self, part: str) -> str:
         return wait_for(self.path, part)
 
+    def wait_until_open(self, path: Path, seconds: float = 20) -> None:
+        until = time.monotonic() + seconds
+        while path not in [entry.resolve() for entry in Path(f"/proc/{self._process.pid}/fd").iterdir()]:
+            assert time.monotonic() < until, f"{path} is not opened"
+            time.sleep(0.05)
+
     def end(self, number: int = signal.SIGINT) -> int:
         self._process.send_signal(number)
         return self._process.wait(20)
@@ -296,7 +302,8 @@ def test_following_shows_what_arrives_and_ends_quietly(stored: Stored, tmp_path:
 def test_following_begins_before_anything_was_stored(tmp_path: Path) -> None:
     empty = Stored(tmp_path)
     with Process(tmp_path / "out", "traces", "--db", str(empty.path), "--follow") as follower:
-        time.sleep(1.5)
+        follower.wait_until_open(empty.path)
+        time.sleep(0.5)  # its first query, which takes microseconds
         empty.spans(S(1, "the very first"))
         follower.wait_for("the very first")
         assert follower.end() == 0
