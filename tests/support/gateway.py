@@ -9,8 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.real_stack import RunningServer, post, running, servers
-from support.services import free_port
+from support.real_stack import RunningServer, post, quiet_port, running, servers
 
 TOKEN = "a-token-of-this-test"
 
@@ -36,7 +35,7 @@ def node(name: str, file: str, folder: Path, sink: str, **environ: str) -> serve
         "TRAX_COLLECTOR_CONFIG": str(servers.ROOT / "collector-config"), "TRAX_COLLECTOR_DATA": str(folder / name),
         "TRAX_COLLECTOR_NAME": name, "TRAX_OTLP_HOST": "127.0.0.1", "TRAX_TEMPO_ENDPOINT": sink, "TRAX_LOKI_ENDPOINT": sink,
         "TRAX_PROMETHEUS_ENDPOINT": sink, "TRAX_GATEWAY_ENDPOINT": sink,
-        **{f"TRAX_{port}_PORT": str(free_port()) for port in ("OTLP_GRPC", "OTLP_HTTP", "HEALTH", "METRICS")},
+        **{f"TRAX_{port}_PORT": str(quiet_port()) for port in ("OTLP_GRPC", "OTLP_HTTP", "HEALTH", "METRICS")},
         **credentials(folder / "credentials"), **environ,
     }  # fmt: skip
     return servers.collector(name, [file], environment)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
+import socket
 import subprocess
 import sys
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from support.services import free_port, get, until
+from support.services import get, until
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "stack"))
@@ -23,8 +26,20 @@ import stack as starter  # noqa: E402
 COLLECTOR = servers.programs() / "otelcol-trax"
 
 
+_candidates = itertools.count(random.SystemRandom().randrange(15_000, 30_000))
+
+
+def quiet_port() -> int:
+    """A free port below those that the system hands out to connections: it stays free until a slow server takes it."""
+    for port in _candidates:
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
 def free_ports() -> dict[str, int]:
-    return {name: free_port() for name in servers.PORTS}
+    return {name: quiet_port() for name in servers.PORTS}
 
 
 class RunningServer:
