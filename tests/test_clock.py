@@ -82,6 +82,8 @@ def test_another_clock_is_in_force_inside_the_block_only() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # 3.12 warns of any fork beside threads
 def test_a_forked_child_sleeps_though_its_parent_was_woken() -> None:
+    import trax_otel.lifecycle  # noqa: F401 - it hears of forks, and renews the clock
+
     clock.wake()
     child = os.fork()
     if child == 0:
