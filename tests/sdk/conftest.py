@@ -34,7 +34,7 @@ def globals_of_otel() -> Iterator[None]:
     yield
     current = sdk.current()
     if current is not None:
-        current.shutdown(0.2)
+        current.shutdown(1.0)
     configuration._current = None
     for module, name, value in before:
         setattr(module, name, value)
