@@ -33,10 +33,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an authority (ca.pem), and what it has signed: a server on localhost, and a client."""
     folder = tmp_path_factory.mktemp("authority")
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl(
-        folder, "req", "-x509", *curve, "-days", "1", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"
+    # Python 3.13 verifies strictly (RFC 5280): an authority says what its key is for, a certificate who signed it.
+    openssl(folder, "req", "-x509", *curve, "-days", "1", "-subj", "/CN=authority", "-addext",
+            "keyUsage=critical,keyCertSign,cRLSign", "-keyout", "ca.key", "-out", "ca.pem")  # fmt: skip
+    (folder / "names.cnf").write_text(
+        "subjectAltName=DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n"
     )
-    (folder / "names.cnf").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
     for name in ("server", "client"):
         openssl(folder, "req", *curve, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
         openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",

@@ -77,10 +77,10 @@ def prometheus(ports: dict[str, int], data: Path) -> Server:
     """Prometheus over stores/prometheus.yaml, laid beside the addresses of this machine's servers."""
     folder = data / "prometheus"
     (folder / "targets").mkdir(parents=True, exist_ok=True)
-    for shipped in ("prometheus.yaml", "rules"):
-        link = folder / shipped
+    for shipped in ("stores/prometheus.yaml", "grafana/rules"):
+        link = folder / Path(shipped).name
         link.unlink(missing_ok=True)
-        link.symlink_to(ROOT / "stores" / shipped)
+        link.symlink_to(ROOT / shipped)
     scraped = {"collector": "METRICS", "prometheus": "PROMETHEUS", "tempo": "TEMPO", "loki": "LOKI",
                "jaeger": "JAEGER_METRICS", "alertmanager": "ALERTMANAGER"}  # fmt: skip
     lines = [

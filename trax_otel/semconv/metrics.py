@@ -73,7 +73,7 @@ RETRY_BUDGET_TOKENS: Final = MetricSpec(
     (attributes.RETRY_BUDGET_NAME,),
 )  # fmt: skip
 BREAKER_STATES: Final = MetricSpec(
-    "trax.circuit_breaker.state", "observable_gauge", "1", "One series a state: 1 for the state that holds, else 0.",
+    "trax.circuit_breaker.state", "observable_gauge", "{breaker}", "One series a state: 1 for the state that holds, else 0.",
     (attributes.BREAKER_NAME, attributes.BREAKER_STATE),
 )  # fmt: skip
 BREAKER_TRANSITIONS: Final = MetricSpec(
@@ -98,7 +98,7 @@ RECOVERY_FALLBACKS: Final = MetricSpec(
     (attributes.OPERATION_NAME, attributes.RECOVERY_FALLBACK),
 )  # fmt: skip
 FEATURE_LEVELS: Final = MetricSpec(
-    "trax.feature.degradation", "observable_gauge", "1",
+    "trax.feature.degradation", "observable_gauge", "{level}",
     "How far a feature is degraded: 0 where it works fully, one more for each level below.", (attributes.FEATURE_NAME,),
 )  # fmt: skip
 STATE_OPERATIONS: Final = MetricSpec(
@@ -118,7 +118,7 @@ THRESHOLD_CROSSINGS: Final = MetricSpec(
     (attributes.THRESHOLD_METRIC, attributes.THRESHOLD_STATE),
 )  # fmt: skip
 HEALTH_CHECKS: Final = MetricSpec(
-    "trax.health.check.status", "observable_gauge", "1", "1 where a user's health check passed last time, else 0.",
+    "trax.health.check.status", "observable_gauge", "{check}", "1 where a user's health check passed last time, else 0.",
     (attributes.HEALTH_CHECK_NAME,),
 )  # fmt: skip
 PROCESS_CPU_TIME: Final = MetricSpec(
