@@ -135,6 +135,28 @@ def test_a_fork_calls_all_three_hooks_and_renews_the_token(take_part: Callable[[
     assert lifecycle.process_token() == token
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_child_finds_a_lock_free_that_its_parent_held() -> None:
+    lock = lifecycle.ForkSafeLock()
+    with lock:
+        child = os.fork()
+        if child == 0:
+            with lock:  # waits without end where the lock is still held
+                pass
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_that_was_forked_inside_a_section_may_leave_it() -> None:
+    lock = lifecycle.ForkSafeLock()
+    with lock:
+        child = os.fork()
+    if child == 0:
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 SIGTERM_SCRIPT = """
     import signal, sys, threading, time
     from trax_otel import lifecycle

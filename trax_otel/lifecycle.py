@@ -15,6 +15,7 @@ import atexit
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -61,6 +62,29 @@ ORDER_LOG_FILES: Final = 20
 ORDER_SIGNALS: Final = 30
 ORDER_EXPORT: Final = 90
 
+
+class ForkSafeLock:
+    """A lock for short sections that call nobody; a forked child gets it free, for who held it is not there any more."""
+
+    __slots__ = ("__weakref__", "_lock")
+
+    def __init__(self) -> None:
+        self.renew()
+        _fork_safe_locks.add(self)
+
+    def renew(self) -> None:
+        """Be free, whoever holds it."""
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock.locked():  # it is not where a signal's handler forked inside the section and the child goes on
+            self._lock.release()
+
+
+_fork_safe_locks: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
 _participants: list[Participant] = []
 _lock = threading.Lock()
 _stopping = threading.Event()
@@ -203,6 +227,8 @@ def _after_fork_in_child() -> None:
     _shut_down = False
     _process_token = os.urandom(8).hex()
     clock.reset_after_fork()
+    for lock in list(_fork_safe_locks):
+        lock.renew()
     hook_multiprocessing()  # it may have been imported since; this runs before the child's own preparations
     for participant in _participants:
         _contained(participant, participant.after_fork_in_child)

@@ -59,8 +59,7 @@ def _memberships(root: Path) -> Iterator[tuple[str, str]]:
                 yield controller, fields[2]
 
 
-# --- Version 2: one tree, a folder a group
-# ---------------------------------------------------------------------------------
+# --- Version 2: one tree, a folder a group ---------------------------------------------------------------------------
 
 
 def _read_unified(root: Path, path: str) -> ContainerFigures | None:
@@ -81,8 +80,7 @@ def _read_unified(root: Path, path: str) -> ContainerFigures | None:
     )
 
 
-# --- Version 1: a tree a controller
-# ----------------------------------------------------------------------------------------
+# --- Version 1: a tree a controller ----------------------------------------------------------------------------------
 
 
 def _read_legacy(root: Path, groups: dict[str, str]) -> ContainerFigures | None:
@@ -110,8 +108,7 @@ def _read_legacy(root: Path, groups: dict[str, str]) -> ContainerFigures | None:
     )  # fmt: skip
 
 
-# --- Files
-# -----------------------------------------------------------------------------------------------------------------
+# --- Files -----------------------------------------------------------------------------------------------------------
 
 
 def _lineage(mount: Path, path: str) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,7 @@ class CheckResult:
 
 _checks: dict[str, Check] = {}
 _results: dict[str, CheckResult] = {}
-_lock = threading.Lock()
+_lock = lifecycle.ForkSafeLock()
 
 
 def add_health_check(name: str, check: Check) -> Callable[[], None]:
@@ -93,16 +92,7 @@ def check_results() -> dict[str, CheckResult]:
         return dict(_results)
 
 
-def _renew() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-lifecycle.register(lifecycle.Participant("health checks", lifecycle.ORDER_PRODUCERS, after_fork_in_child=_renew))
-
-
-# --- As a snapshot
-# -----------------------------------------------------------------------------------------------------------
+# --- As a snapshot ---------------------------------------------------------------------------------------------------
 
 
 def health() -> dict[str, Any]:

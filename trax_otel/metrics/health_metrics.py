@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -26,7 +25,7 @@ _SPECS: Final = (
     semconv.CONTAINER_CPU_LIMIT,
 )  # fmt: skip
 
-_lock = threading.Lock()
+_lock = lifecycle.ForkSafeLock()
 _publishers = 0
 _unregister: list[Callable[[], None]] = []
 
@@ -59,16 +58,7 @@ def publish_health_metrics() -> Callable[[], None]:
     return end
 
 
-def _renew() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-lifecycle.register(lifecycle.Participant("health metrics", lifecycle.ORDER_PRODUCERS, after_fork_in_child=_renew))
-
-
-# --- Rows
-# ------------------------------------------------------------------------------------------------------------------
+# --- Rows ------------------------------------------------------------------------------------------------------------
 
 _USED: Final = "used"
 _FREE: Final = "free"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -91,7 +90,7 @@ class Threshold:
 
 
 _thresholds: list[Threshold] = []
-_lock = threading.Lock()
+_lock = lifecycle.ForkSafeLock()
 
 
 def add_threshold(
@@ -189,8 +188,7 @@ def _fire(threshold: Threshold, change: ThresholdChange) -> None:
             _logger.warning("the callback of the threshold on %s raised", change.metric, exc_info=True)
 
 
-# --- From the settings
-# -----------------------------------------------------------------------------------------------------
+# --- From the settings -----------------------------------------------------------------------------------------------
 
 _KEYS: Final = ("metric", "above", "below", "clear_below", "clear_above", "for_seconds", "statistic", "attributes")
 _configured: tuple[Mapping[str, Any], ...] = ()
@@ -220,11 +218,3 @@ def configure_thresholds(entries: Iterable[Mapping[str, Any]]) -> None:
             )
         except Exception as error:
             lifecycle.report(f"metrics.thresholds: {dict(entry)!r}: {error}")
-
-
-def _renew() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-lifecycle.register(lifecycle.Participant("thresholds", lifecycle.ORDER_PRODUCERS, after_fork_in_child=_renew))

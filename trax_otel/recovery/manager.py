@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,18 +18,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[[RecoveryContext], Any | Awaitable[Any]])
 
-_lock = threading.Lock()
+_lock = lifecycle.ForkSafeLock()
 """Held while a manager's strategies change."""
-
-
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-lifecycle.register(
-    lifecycle.Participant("recovery managers", lifecycle.ORDER_PRODUCERS, after_fork_in_child=_renew_lock)
-)
 
 
 class RecoveryManager:

@@ -97,7 +97,7 @@ def test_threads_share_a_cache():
 def test_a_forked_child_does_not_wait_for_a_lock_that_its_parent_held():
     cache = ResponseCache()
     cache.put("a", 1)
-    with cache.lock:
+    with cache._lock:
         child = os.fork()
         if child == 0:
             os._exit(0 if cache.get("a") is not None else 1)

@@ -7,9 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
-from ... import clock
+from ... import clock, lifecycle
 from ...errors import InvalidConfigError
-from .locks import Locked
 
 DEFAULT_STALE_FOR: Final = 3600.0
 DEFAULT_ENTRIES: Final = 1024
@@ -32,7 +31,7 @@ class CachedAnswer:
         return f"CachedAnswer(age={self.age:g}, stale={self.stale})"
 
 
-class ResponseCache(Locked):
+class ResponseCache:
     """Keeps good answers: fresh for `fresh_for` seconds, then stale for `stale_for` more (as HTTP's `stale-if-error`), and
     then gone. Of more than `max_entries`, those asked for the longest ago go first. Threads and tasks may share it.
 
@@ -43,7 +42,7 @@ class ResponseCache(Locked):
     def __init__(
         self, *, fresh_for: float = 0.0, stale_for: float = DEFAULT_STALE_FOR, max_entries: int = DEFAULT_ENTRIES
     ) -> None:
-        super().__init__()
+        self._lock = lifecycle.ForkSafeLock()
         self.fresh_for = seconds("fresh_for", fresh_for)
         self.stale_for = seconds("stale_for", stale_for)
         if isinstance(max_entries, bool) or not isinstance(max_entries, int) or max_entries < 1:
@@ -54,7 +53,7 @@ class ResponseCache(Locked):
     def put(self, key: Hashable, value: Any) -> None:
         """Keep an answer; its age counts from now."""
         now = clock.current().monotonic()
-        with self.lock:
+        with self._lock:
             self._entries[key] = value, now
             self._entries.move_to_end(key)
             while len(self._entries) > self.max_entries:
@@ -63,7 +62,7 @@ class ResponseCache(Locked):
     def get(self, key: Hashable) -> CachedAnswer | None:
         """The answer kept under this key; None where there is none or it is too old."""
         now = clock.current().monotonic()
-        with self.lock:
+        with self._lock:
             entry = self._entries.get(key)
             if entry is None:
                 return None
@@ -77,12 +76,12 @@ class ResponseCache(Locked):
 
     def forget(self, key: Hashable) -> bool:
         """Take an answer out; False where there was none."""
-        with self.lock:
+        with self._lock:
             return self._entries.pop(key, None) is not None
 
     def clear(self) -> None:
         """Take all answers out."""
-        with self.lock:
+        with self._lock:
             self._entries.clear()
 
     def __len__(self) -> int:

@@ -7,11 +7,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ... import clock, config, semconv
+from ... import clock, config, lifecycle, semconv
 from ...errors import InvalidConfigError
 from ...signals import emit_event, observe
 from .cache import seconds
-from .locks import Locked
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,7 +28,7 @@ Change = tuple[int, str]
 _logger = logging.getLogger(__name__)
 
 
-class Feature(Locked):
+class Feature:
     """A feature and the level it works at. `feature(name)` gives the one of a name; made directly, it has no gauge.
 
     `levels` are names from everything to the least. `failure_threshold` failures within `window` seconds take it one level
@@ -50,7 +49,7 @@ class Feature(Locked):
         window: float = DEFAULT_WINDOW,
         recover_after: float = DEFAULT_QUIET,
     ) -> None:
-        super().__init__()
+        self._lock = lifecycle.ForkSafeLock()
         if not isinstance(name, str) or not name:
             raise InvalidConfigError(f"name={name!r}: a text is needed")
         if isinstance(levels, str) or len(set(levels)) != len(levels) or len(levels) < 2:
@@ -82,7 +81,7 @@ class Feature(Locked):
         """How many levels below everything it works now; 0: it does everything."""
         if self._index == 0 and not self._held:
             return 0
-        with self.lock:
+        with self._lock:
             changes = self._come_back(clock.current().monotonic())
             index = self._index
         self._tell(changes)
@@ -100,7 +99,7 @@ class Feature(Locked):
     @property
     def retry_after(self) -> float:
         """Seconds until it comes one level up if nothing fails; 0.0 where it does everything already."""
-        with self.lock:
+        with self._lock:
             if self._index == 0:
                 return 0.0
             return max(0.0, self.recover_after - (clock.current().monotonic() - self._quiet_since))
@@ -109,7 +108,7 @@ class Feature(Locked):
 
     def failed(self) -> None:
         """Count a failure. Where the level is held it is not counted."""
-        with self.lock:
+        with self._lock:
             if self._held:
                 return
             now = clock.current().monotonic()
@@ -138,7 +137,7 @@ class Feature(Locked):
     def hold(self, level: str) -> None:
         """Set the level by hand: it stays there until `release`. Raises InvalidConfigError where there is no such level."""
         position = self._position(level)
-        with self.lock:
+        with self._lock:
             self._held = True
             self._failures.clear()
             changes = [] if position == self._index else [(position, "set by hand")]
@@ -147,7 +146,7 @@ class Feature(Locked):
 
     def release(self) -> None:
         """Let it go down and up by itself again, from where it is."""
-        with self.lock:
+        with self._lock:
             self._held = False
             self._quiet_since = clock.current().monotonic()
 
@@ -183,15 +182,8 @@ class Feature(Locked):
 # --- The features of this process --------------------------------------------------------------------------------------
 
 
-class _Registry(Locked):
-    """Features by name."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.by_name: dict[str, Feature] = {}
-
-
-_registry = _Registry()
+_features: dict[str, Feature] = {}
+_lock = lifecycle.ForkSafeLock()
 
 
 def feature(name: str, levels: Sequence[str] | None = None, **options: Any) -> Feature:
@@ -202,15 +194,15 @@ def feature(name: str, levels: Sequence[str] | None = None, **options: Any) -> F
             features as metrics have room for (`metrics.cardinality_limit`): a name must not come from data.
     """
     given = options if levels is None else {**options, "levels": tuple(levels)}
-    with _registry.lock:
-        known = _registry.by_name.get(name)
+    with _lock:
+        known = _features.get(name)
         if known is None:
             limit = config.settings().metrics.cardinality_limit
-            if len(_registry.by_name) >= limit:
+            if len(_features) >= limit:
                 raise InvalidConfigError(
                     f"feature {name!r}: there are {limit} features already; its name must be bounded"
                 )
-            made = _registry.by_name[name] = Feature(name, **given)
+            made = _features[name] = Feature(name, **given)
             return made
     for option, value in given.items():
         if getattr(known, option, None) != value:
@@ -222,14 +214,14 @@ def feature(name: str, levels: Sequence[str] | None = None, **options: Any) -> F
 
 def features() -> tuple[Feature, ...]:
     """Every feature that `feature` made, by name."""
-    with _registry.lock:
-        return tuple(_registry.by_name[name] for name in sorted(_registry.by_name))
+    with _lock:
+        return tuple(_features[name] for name in sorted(_features))
 
 
 def forget_feature(name: str) -> bool:
     """Take a feature out of the gauge, so that `feature` makes it anew; False where there was none."""
-    with _registry.lock:
-        return _registry.by_name.pop(name, None) is not None
+    with _lock:
+        return _features.pop(name, None) is not None
 
 
 def _observe() -> list[tuple[float, dict[str, Any]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,18 +17,8 @@ if TYPE_CHECKING:
     from ...retry.conditions import Condition
     from ...retry.plan import Plan
 
-_lock = threading.Lock()
+_lock = lifecycle.ForkSafeLock()
 """Held while a manager's alternatives change."""
-
-
-def _renew_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-lifecycle.register(
-    lifecycle.Participant("fallback managers", lifecycle.ORDER_PRODUCERS, after_fork_in_child=_renew_lock)
-)
 
 
 class FallbackManager:
