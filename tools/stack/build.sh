@@ -2,7 +2,7 @@
 # Builds the stack's servers from Go modules, once: what is built is kept and only built again when its version changes.
 #   tools/stack/build.sh [collector prometheus alertmanager jaeger loki tempo grafana compose]     (default: all of them)
 #   TRAX_STACK_HOME   where programs and sources are kept (default: ~/.cache/trax-otel/stack); programs are in its bin/
-# Needs Go (see versions.env; 1.26 was used), git and python3; no container engine. Every module is checked, by the checksum
+# Needs Go, a C compiler, git and python3 (toolchain.sh gets what is missing); no container engine. Every module is checked, by the checksum
 # database or by the go.sum that upstream itself carries. One server after another, at low priority: a cold build of all takes
 # about half an hour on two cores.
 set -euo pipefail
@@ -107,7 +107,8 @@ build() {
   printf '%-13s %-40s built in %s s\n' "$1" "$(version_of "$1")" $((SECONDS - started))
 }
 
-command -v go >/dev/null || { echo "The stack is built with Go: install it from https://go.dev/dl, or use docker compose." >&2; exit 1; }
+toolchain=$("$here/toolchain.sh" "$home")
+export PATH=$toolchain:$PATH
 mkdir -p "$bin" "$src" "$stamps" "$logs"
 for name in "${@:-${servers[@]}}"; do
   case " ${servers[*]} " in
