@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "local": "the embedded endpoint on this machine, and what it received",
     "state": "operations whose state is kept: list, show, recover",
     "demo": "see it all on a third-party service, in under a minute",
+    "doctor": "check the way from this process to the store, and say what to do",
 }
 """Every sub-command and what it is for; the name is also its module's."""
 
