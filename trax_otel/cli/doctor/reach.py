@@ -144,12 +144,11 @@ def _no_handshake(endpoint: Endpoint, error: BaseException) -> Told:
     if "CERTIFICATE_REQUIRED" in reason:
         return _wants_certificate(endpoint, reason)
     if "ALERT" in reason and ("HANDSHAKE" in reason or "CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
-        if endpoint.client_certificate:
-            return (
-                f"{endpoint.address} refuses the client certificate", reason,
-                "check that its authority is the one that the server trusts, and its dates",
-            )  # fmt: skip
-        return _wants_certificate(endpoint, reason)
+        return (
+            _refused_certificate(endpoint, reason)
+            if endpoint.client_certificate
+            else _wants_certificate(endpoint, reason)
+        )
     plain: list[tuple[Callable[[], bool], str]] = [
         (lambda: wire.speaks_plain_http(endpoint), "HTTP"),
         (lambda: wire.speaks_http2(endpoint, plain=True), "HTTP/2, as gRPC does,"),
@@ -160,10 +159,21 @@ def _no_handshake(endpoint: Endpoint, error: BaseException) -> Told:
                 f"{endpoint.address}: the server there speaks {what} without TLS", reason,
                 f"write http:// instead of https://: {endpoint.address.replace('https', 'http', 1)}",
             )  # fmt: skip
-    if isinstance(error, _RESET) and not endpoint.client_certificate and wire.speaks_tls(endpoint):
-        return _wants_certificate(endpoint, reason)
+    if isinstance(error, _RESET) and wire.speaks_tls(endpoint):
+        return (
+            _refused_certificate(endpoint, reason)
+            if endpoint.client_certificate
+            else _wants_certificate(endpoint, reason)
+        )
     return f"no TLS connection with {endpoint.address}", reason, "check port and scheme; look into that server's log"
 
 
 def _wants_certificate(endpoint: Endpoint, reason: str) -> Told:
     return f"{endpoint.address} asks for a client certificate", reason, f"set {_CLIENT} to files in PEM"
+
+
+def _refused_certificate(endpoint: Endpoint, reason: str) -> Told:
+    return (
+        f"{endpoint.address} refuses the client certificate", reason,
+        "check that its authority is the one that the server trusts, and its dates",
+    )  # fmt: skip

@@ -158,9 +158,11 @@ def connect(endpoint: Endpoint, timeout: float) -> None:
             sock = _exporters_context(endpoint).wrap_socket(sock, server_hostname=place(endpoint)[0])
             sock.settimeout(ALERT_SECONDS)
             try:
-                sock.recv(1)
+                first = sock.recv(1)
             except TimeoutError:
                 return
+            if not first:
+                raise ConnectionResetError("closed after the handshake")
     finally:
         sock.close()
 
