@@ -154,13 +154,17 @@ def examine(environ: Mapping[str, str], options: argparse.Namespace) -> Iterator
     yield from targets.unused(aims)
     outcomes: list[Outcome] = []
     replies: list[Reply] = []
-    items = _items(environ, options)
+    groups = _by_server(aims)
+    items = _items(environ, options) if groups else None
     if isinstance(items, Finding):
         yield items
-    else:
-        for group in _by_server(aims):
+    elif items is not None:
+        for group in groups:
             yield from _server(group, items, options.timeout, outcomes)
         yield from _stores(options, items, outcomes, replies)
+    else:
+        for store in options.store:
+            yield Finding("store", "skipped", f"{store.address}: not asked", "nothing was sent", "", store.address)
     yield _clock(outcomes, replies)
     yield _exit_budget(environ, outcomes)
 
@@ -208,7 +212,7 @@ def _server(group: Sequence[Target], items: TestItems, timeout: float, outcomes:
         return
     answers = receiver.send_all(group, items, timeout)
     outcomes += answers
-    yield from receiver.judge(group, answers)
+    yield from receiver.judge(group, answers, timeout)
 
 
 def _stores(

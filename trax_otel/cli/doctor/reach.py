@@ -39,7 +39,7 @@ def check(endpoint: Endpoint, timeout: float) -> Finding:
         wire.within(timeout, lambda: wire.connect(endpoint, timeout))
     except Exception as error:
         told = _through_proxy(endpoint, error) if proxy is not None else None
-        return _failed(endpoint, *(told or explained(endpoint, error)))
+        return _failed(endpoint, *(told or explained(endpoint, error, timeout)))
     how = "with TLS" if endpoint.secure else "without TLS"
     through = f", through the proxy {host}:{port}" if proxy is not None else ""
     return Finding(ID, "ok", f"{endpoint.address} can be reached {how}{through}", subject=endpoint.address)
@@ -80,7 +80,7 @@ def _through_proxy(endpoint: Endpoint, error: Exception) -> Told | None:
 _NO_ROUTE: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 
 
-def explained(endpoint: Endpoint, error: BaseException) -> Told:
+def explained(endpoint: Endpoint, error: BaseException, timeout: float) -> Told:
     """An error of a connection: summary, detail, advice."""
     host, port = wire.place(endpoint)
     if isinstance(error, ConnectionRefusedError):
@@ -93,7 +93,7 @@ def explained(endpoint: Endpoint, error: BaseException) -> Told:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _untrusted(endpoint, error)
     if isinstance(error, ssl.SSLError | ConnectionResetError | BrokenPipeError) and endpoint.secure:
-        return _no_handshake(endpoint, error)
+        return _no_handshake(endpoint, error, min(timeout, wire.PROBE_SECONDS))
     if "cannot be used" in str(error):  # a file for TLS
         return str(error), "", f"correct the file that {_CERTIFICATE} or {_CLIENT} name"
     if getattr(error, "errno", 0) in _NO_ROUTE:
@@ -139,7 +139,7 @@ def _untrusted(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> Told:
     )  # fmt: skip
 
 
-def _no_handshake(endpoint: Endpoint, error: BaseException) -> Told:
+def _no_handshake(endpoint: Endpoint, error: BaseException, seconds: float) -> Told:
     reason = str(getattr(error, "reason", None) or error)
     if "CERTIFICATE_REQUIRED" in reason:
         return _wants_certificate(endpoint, reason)
@@ -150,8 +150,8 @@ def _no_handshake(endpoint: Endpoint, error: BaseException) -> Told:
             else _wants_certificate(endpoint, reason)
         )
     plain: list[tuple[Callable[[], bool], str]] = [
-        (lambda: wire.speaks_plain_http(endpoint), "HTTP"),
-        (lambda: wire.speaks_http2(endpoint, plain=True), "HTTP/2, as gRPC does,"),
+        (lambda: wire.speaks_plain_http(endpoint, seconds), "HTTP"),
+        (lambda: wire.speaks_http2(endpoint, seconds, plain=True), "HTTP/2, as gRPC does,"),
     ]
     for asks, what in plain:
         if asks():
@@ -159,7 +159,7 @@ def _no_handshake(endpoint: Endpoint, error: BaseException) -> Told:
                 f"{endpoint.address}: the server there speaks {what} without TLS", reason,
                 f"write http:// instead of https://: {endpoint.address.replace('https', 'http', 1)}",
             )  # fmt: skip
-    if isinstance(error, _RESET) and wire.speaks_tls(endpoint):
+    if isinstance(error, _RESET) and wire.speaks_tls(endpoint, seconds):
         return (
             _refused_certificate(endpoint, reason)
             if endpoint.client_certificate

@@ -42,12 +42,12 @@ def send_all(targets: Sequence[Target], items: TestItems, timeout: float) -> lis
     return outcomes
 
 
-def judge(targets: Sequence[Target], outcomes: Sequence[Outcome]) -> Iterator[Finding]:
+def judge(targets: Sequence[Target], outcomes: Sequence[Outcome], timeout: float) -> Iterator[Finding]:
     """Protocol, credentials and delivery of signals that go to one server."""
     understood = next((outcome for outcome in outcomes if wrong.understands(outcome)), None)
     if understood is None:
         first = outcomes[0]
-        summary, detail, advice = wrong.explain(first)
+        summary, detail, advice = wrong.explain(first, timeout)
         address = first.endpoint.address
         yield Finding("protocol", "error", summary, detail, advice, address)
         yield Finding("authentication", "skipped", "credentials: not checked", "no receiver was reached", "", address)

@@ -146,7 +146,7 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
     for name in sorted(environ):
         if name.startswith("OTEL_") and name not in known:
             meant = nearest(name, known, MISSPELT)
-            if meant is not None and meant not in environ:
+            if meant is not None:
                 lines.append(f"environment: {name}: no such variable; did you mean {meant}?")
     return lines
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PROBE_SECONDS: Final = 3.0
-"""For a question that only explains a failure."""
+"""The longest for a question that only explains a failure."""
 ALERT_SECONDS: Final = 0.3
 """How long a server may take to refuse a client without a certificate: with TLS 1.3 it does so after the handshake."""
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
@@ -186,37 +186,37 @@ def _open(endpoint: Endpoint, timeout: float) -> socket.socket:
     return sock
 
 
-def speaks_tls(endpoint: Endpoint) -> bool:
+def speaks_tls(endpoint: Endpoint, seconds: float) -> bool:
     """Whether the server shakes hands, whoever signed its certificate."""
 
     def ask() -> bool:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with (
-            _open(endpoint, PROBE_SECONDS) as sock,
+            _open(endpoint, seconds) as sock,
             context.wrap_socket(sock, server_hostname=place(endpoint)[0]) as wrapped,
         ):
             return wrapped.version() is not None
 
-    return _asked(ask)
+    return _asked(ask, seconds)
 
 
-def speaks_http2(endpoint: Endpoint, *, plain: bool = False) -> bool:
+def speaks_http2(endpoint: Endpoint, seconds: float, *, plain: bool = False) -> bool:
     """Whether the server answers HTTP/2's greeting with settings of its own, as every gRPC server does."""
-    reply = _first_words(endpoint, _PREFACE, plain=plain)
+    reply = _first_words(endpoint, _PREFACE, seconds, plain=plain)
     return len(reply) >= 9 and reply[3] == _SETTINGS
 
 
-def speaks_plain_http(endpoint: Endpoint) -> bool:
+def speaks_plain_http(endpoint: Endpoint, seconds: float) -> bool:
     """Whether the server answers HTTP/1 without TLS."""
-    return _first_words(endpoint, _REQUEST, plain=True).startswith(b"HTTP/")
+    return _first_words(endpoint, _REQUEST, seconds, plain=True).startswith(b"HTTP/")
 
 
-def _first_words(endpoint: Endpoint, greeting: bytes, *, plain: bool) -> bytes:
+def _first_words(endpoint: Endpoint, greeting: bytes, seconds: float, *, plain: bool) -> bytes:
     replies: list[bytes] = []
 
     def ask() -> bool:
-        sock = _open(endpoint, PROBE_SECONDS)
+        sock = _open(endpoint, seconds)
         try:
             if endpoint.secure and not plain:
                 sock = _exporters_context(replace(endpoint, protocol="grpc")).wrap_socket(
@@ -229,13 +229,13 @@ def _first_words(endpoint: Endpoint, greeting: bytes, *, plain: bool) -> bytes:
             sock.close()
         return True
 
-    _asked(ask)
+    _asked(ask, seconds)
     return b"".join(replies)
 
 
-def _asked(ask: Callable[[], bool]) -> bool:
+def _asked(ask: Callable[[], bool], seconds: float) -> bool:
     """What it finds; False where it fails in any way."""
     try:
-        return within(PROBE_SECONDS, ask)
+        return within(seconds, ask)
     except Exception:
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -45,7 +44,7 @@ def is_web_page(outcome: Outcome) -> bool:
     return "html" in outcome.headers.get("content-type", "")
 
 
-def explain(outcome: Outcome) -> Told:
+def explain(outcome: Outcome, timeout: float) -> Told:
     """Why it does not understand: summary, detail, advice."""
     endpoint = outcome.endpoint
     if isinstance(outcome.error, ImportError):
@@ -53,10 +52,10 @@ def explain(outcome: Outcome) -> Told:
             "pip install 'trax-otel[grpc]', or set --protocol http/protobuf"
         )  # fmt: skip
     for look in (_scheme, _other_protocol, _other_path, _other_server):
-        told = look(outcome)
+        told = look(outcome, min(timeout, wire.PROBE_SECONDS))
         if told is not None:
             return told
-    return _unexplained(endpoint, outcome)
+    return _unexplained(endpoint, outcome, timeout)
 
 
 def _mentions_tls(outcome: Outcome) -> bool:
@@ -64,9 +63,9 @@ def _mentions_tls(outcome: Outcome) -> bool:
     return outcome.status == 400 and b"HTTPS" in words and (b"plain HTTP" in words or b"HTTPS server" in words)
 
 
-def _scheme(outcome: Outcome) -> Told | None:
+def _scheme(outcome: Outcome, seconds: float) -> Told | None:
     endpoint = outcome.endpoint
-    if not endpoint.secure and outcome.status in {0, 400} and wire.speaks_tls(endpoint):
+    if not endpoint.secure and outcome.status in {0, 400} and wire.speaks_tls(endpoint, seconds):
         return (
             f"{endpoint.address}: the server there speaks TLS", _reason(outcome),
             f"write https:// instead of http://: {endpoint.address.replace('http', 'https', 1)}",
@@ -74,19 +73,19 @@ def _scheme(outcome: Outcome) -> Told | None:
     return None
 
 
-def _other_protocol(outcome: Outcome) -> Told | None:
+def _other_protocol(outcome: Outcome, seconds: float) -> Told | None:
     endpoint = outcome.endpoint
     port = wire.place(endpoint)[1]
     if endpoint.protocol == "grpc":
-        if _takes(wire.with_protocol(endpoint, "http/protobuf")):
+        if _takes(wire.with_protocol(endpoint, "http/protobuf"), seconds):
             return (
                 f"port {port} speaks OTLP over HTTP, and gRPC is set", _reason(outcome),
                 f"set --protocol http/protobuf (OTEL_EXPORTER_OTLP_PROTOCOL), or the gRPC port{_usual(4317, port)}",
             )  # fmt: skip
         return None
-    if not wire.speaks_http2(endpoint):
+    if not wire.speaks_http2(endpoint, seconds):
         return None
-    if _takes(wire.with_protocol(endpoint, "grpc")) or (outcome.status == 0 and not _has_grpc()):
+    if _takes(wire.with_protocol(endpoint, "grpc"), seconds) or (outcome.status == 0 and not _has_grpc()):
         return (
             f"port {port} speaks gRPC, and http/protobuf is set", _reason(outcome),
             f"set --protocol grpc (OTEL_EXPORTER_OTLP_PROTOCOL), or the HTTP port{_usual(4318, port)}",
@@ -104,17 +103,17 @@ def _has_grpc() -> bool:
     return importlib.util.find_spec("grpc") is not None
 
 
-def _takes(endpoint: Endpoint) -> bool:
+def _takes(endpoint: Endpoint, seconds: float) -> bool:
     """Whether an empty request, which is valid, is understood there."""
-    return understands(wire.send(endpoint, b"", wire.PROBE_SECONDS))
+    return understands(wire.send(endpoint, b"", seconds))
 
 
-def _other_path(outcome: Outcome) -> Told | None:
+def _other_path(outcome: Outcome, seconds: float) -> Told | None:
     endpoint = outcome.endpoint
     if endpoint.protocol == "grpc" or outcome.status == 0:
         return None
     usual = wire.with_protocol(endpoint, "http/protobuf")
-    if usual.url == endpoint.url or not _takes(usual):
+    if usual.url == endpoint.url or not _takes(usual, seconds):
         return None
     return (
         f"the path {urlsplit(endpoint.url).path or '/'} is none of the receiver's", _reason(outcome),
@@ -122,10 +121,10 @@ def _other_path(outcome: Outcome) -> Told | None:
     )  # fmt: skip
 
 
-def _other_server(outcome: Outcome) -> Told | None:
+def _other_server(outcome: Outcome, seconds: float) -> Told | None:
     endpoint = outcome.endpoint
     try:
-        kind, _ = identify(Store(endpoint.address), wire.PROBE_SECONDS, endpoint.certificate)
+        kind, _ = identify(Store(endpoint.address), seconds, endpoint.certificate)
     except OSError:
         return None
     if not kind:
@@ -136,7 +135,7 @@ def _other_server(outcome: Outcome) -> Told | None:
     )  # fmt: skip
 
 
-def _unexplained(endpoint: Endpoint, outcome: Outcome) -> Told:
+def _unexplained(endpoint: Endpoint, outcome: Outcome, timeout: float) -> Told:
     if outcome.status:
         return (
             f"{endpoint.address} is no OTLP receiver at {urlsplit(endpoint.url).path or '/'}",
@@ -161,7 +160,7 @@ def _unexplained(endpoint: Endpoint, outcome: Outcome) -> Told:
             "gRPC does not look into this machine's own authorities: set OTEL_EXPORTER_OTLP_CERTIFICATE",
         )  # fmt: skip
     if error is not None and not isinstance(error, http.client.HTTPException):
-        return explained(replace(endpoint), error)
+        return explained(endpoint, error, timeout)
     return f"{endpoint.address} does not answer as an OTLP receiver does", _reason(outcome), _COLLECTOR
 
 
