@@ -1,6 +1,7 @@
 """How Prometheus names what the package measures, and which other series the shipped config may use.
 
-Dashboards are written with these names; rules and docs are checked against them (tests/grafana/test_names.py).
+Dashboards are written with these names; rules and docs are checked against them (tests/grafana/test_names.py). What the
+collector derives from spans or says about itself is listed in collected.py.
 """
 
 from __future__ import annotations

@@ -120,6 +120,7 @@ def grafana(ports: dict[str, int], data: Path) -> Server:
     environment = {
         "GF_PATHS_DATA": str(folder / "data"), "GF_PATHS_LOGS": str(folder / "logs"),
         "GF_PATHS_PROVISIONING": str(ROOT / "grafana" / "provisioning"),
+        "TRAX_DASHBOARDS": str(ROOT / "grafana" / "dashboards"),
         "GF_SERVER_HTTP_ADDR": "127.0.0.1", "GF_SERVER_HTTP_PORT": str(ports["GRAFANA"]),
         "GF_SECURITY_ADMIN_PASSWORD": f"$__file{{{password}}}", "GF_USERS_ALLOW_SIGN_UP": "false",
         "GF_AUTH_ANONYMOUS_ENABLED": "false", "GF_ANALYTICS_REPORTING_ENABLED": "false",
