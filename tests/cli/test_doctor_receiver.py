@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -184,6 +185,15 @@ def test_a_grpc_server_without_a_receiver(capsys: pytest.CaptureFixture[str]) ->
     assert "speaks gRPC and has no OTLP receiver for traces" in said
 
 
+def test_grpc_that_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    with grpc_receiver() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "grpc", None)
+        patch.delitem(sys.modules, "trax_otel.sdk.grpc_transport", raising=False)
+        said = examine(capsys, "--endpoint", url, *GRPC).error("protocol")
+    assert "gRPC is asked for and not installed here" in said
+    assert "trax-otel[grpc]" in said
+
+
 def test_a_server_that_speaks_something_else(capsys: pytest.CaptureFixture[str]) -> None:
     def talk(connection: socket.socket, _: threading.Event) -> None:
         connection.sendall(b"220 mail.test ESMTP\r\n")
@@ -275,6 +285,17 @@ def test_good_credentials_are_named_and_not_shown(
     assert done.one("authentication")["summary"] == "not refused, with user and password of the URL"
     assert all(headers["authorization"].startswith("Basic ") for _, _, headers in server.asked)
     assert "s3cret" not in done.out
+
+
+def test_credentials_without_tls_to_another_machine(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20s3cret-token")
+    with web(lambda *_: (200, {}, b"")) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        found = examine(capsys, "--endpoint", "http://collector.test:4318").one("authentication")
+    assert (found["status"], found["summary"]) == ("warning", "credentials are sent without TLS")
 
 
 # --- Delivery -----------------------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@
 #   contradictions  variables that undo or hide each other
 #   declared     what OTEL_CONFIG_FILE sends where, in terms of the variables
 #   targets      where each signal goes
-#   wire         sockets and requests with the exporter's own settings, bounded in time
+#   bounded      calls that cannot take longer than they may
+#   wire         sockets and requests with the exporter's own settings
 #   reach        name, connection, TLS
 #   receiver     whether what answers there takes OTLP, in this protocol, with these credentials
 #   wrong        what answers there instead

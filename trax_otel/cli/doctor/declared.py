@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from ...sdk.configuration import CONFIG_FILE_VARIABLE
 from .finding import Finding
@@ -111,7 +111,7 @@ def _said(exporter: Any, environ: Mapping[str, str]) -> dict[str, str] | None:
         "INSECURE": "true" if getattr(tls, "insecure", None) else None,
     }
     said = {f"{_PREFIX}{name}": value for name, value in values.items() if value}
-    if grpc is not chosen and chosen.endpoint and urlsplit(chosen.endpoint).path.strip("/"):
+    if grpc is not chosen and chosen.endpoint:
         # A file names each signal's endpoint whole, as a signal's own variable does.
         for signal in ("TRACES", "METRICS", "LOGS"):
             said[f"{_PREFIX}{signal}_ENDPOINT"] = chosen.endpoint

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from . import wire
+from .bounded import within
 from .finding import Finding
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ def check(endpoint: Endpoint, timeout: float) -> Finding:
     host, port = wire.first_hop(endpoint)
     proxy = wire.proxy_of(endpoint)
     try:
-        wire.within(timeout, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        within(timeout, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except (OSError, UnicodeError) as error:
         return _failed(endpoint, *_unresolved(host, error))
     try:
-        wire.within(timeout, lambda: wire.connect(endpoint, timeout))
+        within(timeout, lambda: wire.connect(endpoint, timeout))
     except Exception as error:
         told = _through_proxy(endpoint, error) if proxy is not None else None
         return _failed(endpoint, *(told or explained(endpoint, error, timeout)))

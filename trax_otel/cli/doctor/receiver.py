@@ -130,7 +130,7 @@ def _delivery(outcome: Outcome) -> Finding:
     endpoint, answer = outcome.endpoint, outcome.answer
     signal, thing = endpoint.signal, _WORDS[endpoint.signal]
     check, address = f"send.{signal}", endpoint.address
-    if wrong.is_web_page(outcome) and answer.verdict == "accepted":
+    if answer.verdict == "accepted" and wrong.takes_anything(outcome):
         return Finding(check, "error", f"{signal}: answered with a web page", "there is no receiver at this path",
                        f"send {signal} to a collector, or set OTEL_{signal.upper()}_EXPORTER=none", address)  # fmt: skip
     if answer.verdict == "accepted":

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = 1
 """Grows when a field is taken away or means something else; new fields and ids may come without."""
 WIDE: Final = 1_000
+HANGING: Final = 2
+"""Blanks before the further lines of a finding."""
 _MARKS: Final[dict[Status, tuple[str, str, str]]] = {
     "ok": ("✓", "+", "green"), "warning": ("!", "!", "yellow"), "error": ("✗", "x", "bold red"),
     "skipped": ("–", "-", "dim"),
@@ -90,9 +92,10 @@ class Printer:
 
         if self._plain:
             text.plain = text.plain.encode("ascii", "replace").decode()
-        for line in text.wrap(self._console, max(self._console.width - indent, 20)):
+        width = max(self._console.width - indent - HANGING, 20)
+        for number, line in enumerate(text.wrap(self._console, width)):
             line.rstrip()
-            self._console.print(Text.assemble(" " * indent, line), soft_wrap=True)
+            self._console.print(Text.assemble(" " * (indent + (HANGING if number else 0)), line), soft_wrap=True)
 
 
 def _can_say(text: str, encoding: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from email.message import Message
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from . import wire
+from .bounded import within
 from .finding import Finding
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ HOLDS: Final[dict[str, tuple[Signal, ...]]] = {
     "jaeger": ("traces",), "tempo": ("traces",), "prometheus": ("metrics",), "loki": ("logs",),
     "local": ("traces", "metrics", "logs"),
 }  # fmt: skip
+DENIED: Final = frozenset({401, 403, 407})
 MAX_BODY: Final = 4 << 20
 PAUSE: Final = 0.5
 
@@ -104,7 +105,7 @@ def ask(store: Store, path: str, timeout: float, certificate: str | None = None,
                 return Reply(refusal.code, refusal.headers, refusal.read(MAX_BODY), time.time())
 
     try:
-        return wire.within(timeout, get)
+        return within(timeout, get)
     except OSError:
         raise
     except Exception as error:  # what http.client makes of an answer that is no HTTP
@@ -137,15 +138,16 @@ _SIGNS: Final[tuple[tuple[str, str, Callable[[Reply], bool]], ...]] = (
 
 def identify(store: Store, timeout: float, certificate: str | None = None) -> tuple[str, Reply]:
     """The kind of server, empty where it cannot be told, and its last answer. Raises OSError."""
-    reply: Reply | None = None
+    reply = denied = None
     for kind, path, fits in _SIGNS:
         reply = ask(store, path, timeout, certificate)
         if fits(reply):
             return kind, reply
-        if reply.status in {401, 403, 407}:
-            break
-    assert reply is not None  # there are signs
-    return "", reply
+        if reply.status in DENIED:
+            denied = reply
+    last = denied or reply
+    assert last is not None  # there are signs
+    return "", last
 
 
 # --- Finding ------------------------------------------------------------------------------------------------------
@@ -163,7 +165,7 @@ def check(
         yield Finding("store", "error", f"{address} cannot be reached", str(reason),
                       "check that the store runs, and its address: its own, not the collector's", address), None  # fmt: skip
         return
-    if reply.status in {401, 403, 407} and not kind:
+    if reply.status in DENIED and not kind:
         yield Finding("store", "error", f"{address} asks for credentials", f"HTTP {reply.status}",
                       "write them into the URL: https://USER:PASSWORD@HOST", address), reply  # fmt: skip
         return

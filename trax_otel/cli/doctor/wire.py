@@ -1,30 +1,24 @@
-"""Sockets and requests with the exporter's own settings. Everything is bounded in time, whatever the other side does.
-
-A socket's time-out starts anew with each byte, and a look-up of a name has none: so each step runs in a thread of its
-own, which is left behind when its time is over.
-"""
+"""Sockets and requests with the exporter's own settings. Everything is bounded in time, whatever the other side does."""
 
 from __future__ import annotations
 
-import contextvars
 import http.client
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from ...sdk import transport
 from ...sdk.delivery import unobserved
 from ...sdk.transport import Answer, HttpSender
+from .bounded import within
 
 if TYPE_CHECKING:
     from ...sdk.environment import Endpoint, Protocol
-
-T = TypeVar("T")
+    from ...sdk.transport import Sender
 
 PROBE_SECONDS: Final = 3.0
 """The longest for a question that only explains a failure."""
@@ -33,29 +27,6 @@ ALERT_SECONDS: Final = 0.3
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
 _SETTINGS: Final = 4
 _REQUEST: Final = b"HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-
-
-def within(seconds: float, call: Callable[[], T]) -> T:
-    """What `call` returns or raises; TimeoutError where it needs longer."""
-    done: list[tuple[T | None, BaseException | None]] = []
-
-    def work() -> None:
-        try:
-            with unobserved():
-                done.append((call(), None))
-        except BaseException as error:
-            done.append((None, error))
-
-    context = contextvars.copy_context()
-    thread = threading.Thread(target=lambda: context.run(work), name="trax-otel doctor", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not done:
-        raise TimeoutError(f"no answer within {seconds:g} s")
-    result, error = done[0]
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]  # without an error it is what `call` returned
 
 
 # --- Requests -----------------------------------------------------------------------------------------------------
@@ -93,13 +64,10 @@ class WatchedSender(HttpSender):
         try:
             connection = self._connected(timeout)
             connection.request("POST", self._path, body, self._headers)
-            response = connection.getresponse()
-            self.seen = {
-                "at": time.time(),
-                "status": response.status,
-                "headers": {name.lower(): value for name, value in response.getheaders()},
-            }
-            self.seen["body"] = response.read(transport.MAX_ANSWER)
+            with connection.getresponse() as response:
+                headers = {name.lower(): value for name, value in response.getheaders()}
+                self.seen = {"at": time.time(), "status": response.status, "headers": headers}
+                self.seen["body"] = response.read(transport.MAX_ANSWER)
         except Exception as error:
             self.seen["error"] = error
             raise
@@ -112,7 +80,7 @@ def send(endpoint: Endpoint, payload: bytes, timeout: float) -> Outcome:
     sender: Any = None
     try:
         sender = WatchedSender(endpoint) if endpoint.protocol != "grpc" else transport.sender_for(endpoint)
-        answer = within(timeout, lambda: sender.send(payload, timeout))
+        answer = within(timeout, lambda: _sent(sender, payload, timeout))
     except TimeoutError as error:
         return Outcome(endpoint, Answer("again", str(error)), time.monotonic() - began, error=error)
     except ImportError as error:  # gRPC is asked for and not installed
@@ -121,6 +89,11 @@ def send(endpoint: Endpoint, payload: bytes, timeout: float) -> Outcome:
     seen = getattr(sender, "seen", {})
     sender.close()
     return Outcome(endpoint, answer, seconds, **seen)
+
+
+def _sent(sender: Sender, payload: bytes, timeout: float) -> Answer:
+    with unobserved():
+        return sender.send(payload, timeout)
 
 
 def with_protocol(endpoint: Endpoint, protocol: Protocol) -> Endpoint:

@@ -33,15 +33,17 @@ _COLLECTOR: Final = "send to a collector: port 4317 for grpc, 4318 for http/prot
 def understands(outcome: Outcome) -> bool:
     """Whether the answer is one of an OTLP receiver, be it a refusal."""
     if outcome.answer.verdict == "accepted":
-        return not is_web_page(outcome)
+        return not takes_anything(outcome)
+    if outcome.error is not None:  # what was read before is half an answer
+        return False
     if outcome.endpoint.protocol == "grpc":
         return outcome.grpc_code in UNDERSTOOD_GRPC
     return outcome.status in UNDERSTOOD and not _mentions_tls(outcome)
 
 
-def is_web_page(outcome: Outcome) -> bool:
-    """Whether it was taken by something that answers everything with a page."""
-    return "html" in outcome.headers.get("content-type", "")
+def takes_anything(outcome: Outcome) -> bool:
+    """Whether it was taken by something that answers everything so: a web page, or a collector's health check."""
+    return "html" in outcome.headers.get("content-type", "") or b'"upSince"' in outcome.body
 
 
 def explain(outcome: Outcome, timeout: float) -> Told:
@@ -165,8 +167,8 @@ def _unexplained(endpoint: Endpoint, outcome: Outcome, timeout: float) -> Told:
 
 
 def _reason(outcome: Outcome) -> str:
-    if is_web_page(outcome) and outcome.answer.verdict == "accepted":
-        return f"HTTP {outcome.status} with a web page"
+    if outcome.answer.verdict == "accepted" and takes_anything(outcome):
+        return f"HTTP {outcome.status}, as to everything else"
     if isinstance(outcome.error, http.client.HTTPException) and not isinstance(
         outcome.error, http.client.RemoteDisconnected
     ):
