@@ -31,6 +31,8 @@ GRAPH_CLIENT: Final = "traces_service_graph_request_client_seconds"
 SPAN_KIND: Final = "span_kind"
 SPAN_NAME: Final = "span_name"
 STATUS_CODE: Final = "status_code"
+LEVEL: Final = "detected_level"
+SCOPE_NAME: Final = "scope_name"
 CLIENT: Final = "client"
 SERVER: Final = "server"
 

@@ -79,7 +79,8 @@ def over_range(metric: MetricSpec, *by: str, where: str | None = None) -> str:
 
 def worst(metric: MetricSpec, *by: str, where: str | None = None, worst_is: str = "max") -> str:
     """The worst of all instances' values of a gauge, by these attributes."""
-    return f"{worst_is} by ({', '.join(map(label, by))}) ({own(metric, *([where] if where else []))})"
+    chosen = own(metric, *([where] if where else []))
+    return f"{worst_is} by ({', '.join(map(label, by))}) ({chosen})" if by else f"{worst_is}({chosen})"
 
 
 def how_many(metric: MetricSpec, condition: str, where: str | None = None) -> str:

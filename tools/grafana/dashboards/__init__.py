@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from . import overview
+from . import errors, logs, overview, resilience, resources, telemetry
 
 ALL = {
     "trax-overview": overview.overview,
+    "trax-errors": errors.errors,
+    "trax-resilience": resilience.resilience,
+    "trax-resources": resources.resources,
+    "trax-logs": logs.logs,
+    "trax-telemetry": telemetry.telemetry,
 }
 """The function that makes each dashboard, by the dashboard's uid, which is its file's name."""
