@@ -1,7 +1,8 @@
-"""The troubled service (service.py) with the rest of what dashboards show: one address a fault."""
+"""The troubled service (service.py) with the rest of what dashboards show: one address a fault (FAULTS in test_dashboards.py)."""
 
 from __future__ import annotations
 
+import threading
 import time
 import urllib.request
 
@@ -10,7 +11,8 @@ from service import app, logger
 
 from trax_otel.errors import NetworkError, ProcessingError, RecoveryError
 from trax_otel.logging import SecurityEvent, log_security_event
-from trax_otel.metrics import add_health_check, add_threshold, start_health_monitoring, timing_context
+from trax_otel.metrics import add_health_check, add_threshold, resources, start_health_monitoring, timing_context
+from trax_otel.metrics.cgroup import ContainerFigures
 from trax_otel.recovery import (
     MemoryStorage,
     RecoveryContext,
@@ -23,6 +25,8 @@ from trax_otel.recovery import (
 from trax_otel.retry import CircuitBreaker, retry, retry_budget
 
 LEASE_SECONDS = 0.1
+# A container with limits, wherever this runs: read_container itself has tests of its own.
+resources.read_container = lambda root: ContainerFigures(2, memory_usage=3 << 28, memory_limit=1 << 30, cpu_limit=2.0)
 states = StateRecoveryManager(MemoryStorage(), lease_seconds=LEASE_SECONDS, max_recoveries=1)
 suggestions = feature("suggestions", ("full", "popular only", "off"), failure_threshold=1, recover_after=600.0)
 nobody = RecoveryManager()
@@ -31,6 +35,15 @@ add_health_check("database", lambda: True)
 add_health_check("mail", lambda: False)
 add_threshold("process.uptime", above=6.0)  # crossed once the first values have been exported
 start_health_monitoring(1.0)
+
+
+def wait() -> None:
+    """An operation that runs all the time."""
+    with timing_context("background work"):
+        threading.Event().wait()
+
+
+threading.Thread(target=wait, daemon=True).start()
 
 
 class Killed(BaseException):
@@ -149,11 +162,3 @@ def calls() -> Response:
     """Asks another thread of this service: a caller and a callee for the service graph."""
     with urllib.request.urlopen(request.host_url + "fine", timeout=10) as answer:
         return jsonify(answer.status)
-
-
-PATHS = (
-    "fine", "fine", "retried", "failing", "broken", "recovered", "login", "budget", "exhausted", "degraded", "interrupted",
-    "slow", "denied", "calls", "flapping",
-)  # fmt: skip
-
-__all__ = ["PATHS", "app"]

@@ -88,6 +88,10 @@ LINE_FIELDS: Final = frozenset({
 })  # fmt: skip
 """What Loki knows of every line that came over OTLP, besides the record's own attributes."""
 
+SECURITY_DETAILS: Final = {name: f"{semconv.SECURITY_PREFIX}{name}" for name in ("actor", "source", "resource")}
+"""The attributes of a security event's details, by the argument of log_security_event."""
+SECURITY_FIELDS: Final = frozenset(map(label, SECURITY_DETAILS.values()))
+
 SPAN_INTRINSICS: Final = frozenset({
     "name", "status", "duration", "kind", "rootName", "rootServiceName", "traceDuration", "event:name", "error", "nil",
 })  # fmt: skip

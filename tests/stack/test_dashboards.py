@@ -1,0 +1,172 @@
+"""Every query of every dashboard, run by Grafana over a real service's faults, shows what it is meant to show."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+import urllib.error
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from support import dashboards
+from support.dashboards import Asked, Grafana, drawn, shows
+from support.real_stack import Stack, until
+from support.services import free_port, get, lean, observed, serving
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+FAULTS = (
+    "fine", "fine", "retried", "failing", "broken", "recovered", "login", "budget", "exhausted", "degraded", "interrupted",
+    "slow", "denied", "calls", "flapping",
+)  # fmt: skip
+"""Addresses of dashboard_service.py: a round of them brings every fault that a panel shows."""
+
+CANNOT = {
+    "trax-telemetry: Refused": "a collector refuses at its memory limit: filling it would disturb the stack of the other tests",
+    "trax-telemetry: Not queued": "a queue on disk takes nothing where the disk is full",
+}
+"""Panels whose fault is not brought about here: their queries run, and answer 0."""
+
+DAY_NS = 86_400 * 10**9
+QUERIES = list(dashboards.asked())
+
+
+def refused_by_stores(stack: Stack) -> None:
+    """One item of each signal that the collector takes and its store does not: too old, too long, without an id."""
+    now = time.time_ns()
+    metrics = ExportMetricsServiceRequest()
+    metric = metrics.resource_metrics.add().scope_metrics.add().metrics.add(name="too.old")
+    metric.gauge.data_points.add(time_unix_nano=now - 10 * DAY_NS, as_double=1.0)
+    stack.send(metrics, "metrics")
+    logs = ExportLogsServiceRequest()
+    record = logs.resource_logs.add().scope_logs.add().log_records.add(time_unix_nano=now)
+    record.body.string_value = "too long " * 40_000
+    stack.send(logs, "logs")
+    traces = ExportTraceServiceRequest()
+    span = traces.resource_spans.add().scope_spans.add().spans.add(name="without an id", end_time_unix_nano=now)
+    span.start_time_unix_nano = now
+    stack.send(traces)
+
+
+class Traffic(threading.Thread):
+    """Asks services for one fault after the other until it is told to stop."""
+
+    def __init__(self, stack: Stack, troubled: str, lossy: str) -> None:
+        super().__init__(daemon=True)
+        self.stack, self.troubled, self.lossy = stack, troubled, lossy
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        for number in itertools.count():
+            if self.over.is_set():
+                break
+            if number % 8 == 0:  # what shares a batch with them is refused too
+                refused_by_stores(self.stack)
+            for path in FAULTS:
+                self.ask(self.troubled + path)
+            for _ in range(8):
+                self.ask(self.lossy + "fine")
+            self.over.wait(1.0)
+
+    def ask(self, url: str) -> None:
+        try:
+            get(url)
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+
+
+class Shown(NamedTuple):
+    """The stack while a troubled service runs: `shop`, of the environment `test`; and `lossy`, of none, whose traces get lost."""
+
+    stack: Stack
+    grafana: Grafana
+
+
+@pytest.fixture(scope="module")
+def shown(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    nowhere = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{free_port()}/v1/traces", "OTEL_BSP_MAX_QUEUE_SIZE": "4",
+               "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4"}  # fmt: skip
+    started = (
+        ("shop", "dashboard_service:app", {"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test"}),
+        ("lossy", "service:app", nowhere),
+    )
+    with ExitStack() as running:
+        urls = []
+        for name, application, environ in started:
+            port = free_port()
+            server = [sys.executable, "-m", "gunicorn", "--threads", "4", "-b", f"127.0.0.1:{port}", application]
+            environ |= {
+                "PYTHONPATH": str(Path(__file__).parent),
+                "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+                **lean("flask", "urllib"),
+            }
+            command = observed(stack.otlp, name, server)
+            urls.append(running.enter_context(serving(command, tmp_path_factory.mktemp(name), port, **environ)).url)
+        traffic = Traffic(stack, *urls)
+        traffic.start()
+        password = Path(stack.servers["grafana"].server.environment["GF_PATHS_DATA"]).with_name("password")
+        yield Shown(stack, Grafana(f"http://127.0.0.1:{stack.ports['GRAFANA']}", password.read_text(encoding="utf-8")))
+        traffic.over.set()
+        traffic.join(30)
+        assert not traffic.is_alive()
+
+
+def test_grafana_holds_the_committed_dashboards_and_no_others(shown: Shown) -> None:
+    committed = {dashboard["uid"]: dashboard for dashboard in dashboards.dashboards()}
+    found = {hit["uid"] for hit in shown.grafana.get("/api/search", type="dash-db")}
+    assert found == set(committed)
+    for uid, dashboard in committed.items():
+        held = shown.grafana.get(f"/api/dashboards/uid/{uid}")
+        assert held["meta"]["provisioned"] is True
+        assert held["meta"]["folderTitle"] == "TRAX"
+        assert held["dashboard"]["panels"] == dashboard["panels"]
+        assert held["dashboard"]["templating"] == dashboard["templating"]
+
+
+@pytest.mark.parametrize("one", QUERIES, ids=[one.name for one in QUERIES])
+def test_a_query_shows_the_fault_that_it_is_for(shown: Shown, one: Asked) -> None:
+    if f"{one.dashboard}: {one.panel}" in CANNOT:
+        answer = until(lambda: drawn(shown.grafana.ask(one)), f"an answer to {one.filled()}", 60)
+        assert set(answer) == {0}, "it shows something: take it off the list"
+    else:
+        until(lambda: shows(shown.grafana.ask(one)), f"something other than 0 of {one.filled()}", 90)
+
+
+def test_what_cannot_be_shown_names_panels_that_are_there() -> None:
+    assert set(CANNOT) <= {f"{one.dashboard}: {one.panel}" for one in QUERIES}
+
+
+def test_all_environments_hold_services_without_one_and_a_chosen_environment_does_not(shown: Shown) -> None:
+    (one,) = [one for one in QUERIES if one.name == "trax-overview: Requests by service A"]
+
+    def services(**chosen: str) -> set[str]:
+        return {frame["schema"]["fields"][-1]["labels"]["service_name"] for frame in shown.grafana.ask(one, **chosen)}
+
+    until(lambda: services() >= {"shop", "lossy"}, "both services", 60)
+    assert services(environment="test") == {"shop"}
+    assert services(service="lossy") == {"lossy"}
+    assert services(service="shop|lossy") == {"shop", "lossy"}
+
+
+@pytest.mark.parametrize(("label", "value"), [("service_name", "shop"), ("deployment_environment_name", "test")])
+def test_variables_offer_what_is_there(shown: Shown, label: str, value: str) -> None:
+    def values() -> list[str]:
+        path = f"/api/datasources/uid/prometheus/resources/api/v1/label/{label}/values"
+        return list(shown.grafana.get(path)["data"])
+
+    until(lambda: value in values(), f"{value} among the values of {label}", 60)
+
+
+def test_grafanas_log_has_no_error_about_dashboards(shown: Shown) -> None:
+    lines = shown.stack.servers["grafana"].log().splitlines()
+    told = ("logger=provisioning", "logger=dashboard", "logger=tsdb")
+    assert [line for line in lines if "level=error" in line and any(name in line for name in told)] == []
