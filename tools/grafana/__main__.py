@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import dashboards, layout
+from . import alerting, dashboards, layout
 
 ROOT = Path(__file__).resolve().parents[2]
 Producer = Callable[[], dict[str, str]]
@@ -18,7 +18,7 @@ def dashboard_files() -> dict[str, str]:
     return {f"grafana/dashboards/{uid}.json": layout.as_json(make()) for uid, make in dashboards.ALL.items()}
 
 
-PRODUCERS: list[Producer] = [dashboard_files]
+PRODUCERS: list[Producer] = [dashboard_files, alerting.rule_files]
 """Each gives the text of files, by their path in the project."""
 
 

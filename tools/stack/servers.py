@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,12 @@ PORTS = {
     "PROMETHEUS": 9090, "ALERTMANAGER": 9093, "GRAFANA": 3000,
 }  # fmt: skip
 """Where each server listens, on 127.0.0.1; TRAX_<NAME>_PORT says otherwise."""
+
+CONTACT = {
+    "TRAX_ALERT_CONTACT": "webhook", "TRAX_ALERT_URL": "http://nobody-is-told.invalid/",
+    "TRAX_ALERT_EMAIL": "nobody@nobody-is-told.invalid",
+}  # fmt: skip
+"""Whom Grafana tells, where the environment does not say: Grafana does not start with an empty address."""
 
 
 class Server(NamedTuple):
@@ -101,9 +108,12 @@ def prometheus(ports: dict[str, int], data: Path) -> Server:
 
 def alertmanager(ports: dict[str, int], data: Path) -> Server:
     """Alertmanager, alone: without the listener of its cluster."""
-    address = f"127.0.0.1:{ports['ALERTMANAGER']}"
+    address, folder = f"127.0.0.1:{ports['ALERTMANAGER']}", data / "alertmanager"
+    folder.mkdir(parents=True, exist_ok=True)
+    written, shipped = folder / "alertmanager.yaml", ROOT / "stores" / "alertmanager.yaml"
+    subprocess.run(["sh", str(shipped.with_suffix(".sh")), str(shipped), str(written)], check=True)
     command = [
-        str(programs() / "alertmanager"), f"--config.file={ROOT}/stores/alertmanager.yaml", f"--storage.path={data}/alertmanager",
+        str(programs() / "alertmanager"), f"--config.file={written}", f"--storage.path={folder}",
         f"--web.listen-address={address}", "--cluster.listen-address=", "--log.level=warn",
     ]  # fmt: skip
     return Server("alertmanager", command, {}, f"http://{address}/-/ready")
@@ -125,6 +135,7 @@ def grafana(ports: dict[str, int], data: Path) -> Server:
         "GF_SECURITY_ADMIN_PASSWORD": f"$__file{{{password}}}", "GF_USERS_ALLOW_SIGN_UP": "false",
         "GF_AUTH_ANONYMOUS_ENABLED": "false", "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false", "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false", "GF_LOG_LEVEL": "warn",
+        **{name: os.environ.get(name) or usual for name, usual in CONTACT.items()},
         **{f"TRAX_{name}_URL": f"{local}:{ports[name]}" for name in ("PROMETHEUS", "TEMPO", "LOKI", "JAEGER")},
     }  # fmt: skip
     command = [str(programs() / "grafana"), "server", "--homepath", str(programs().parent / "src" / "grafana")]
