@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from trax_otel.semconv.metrics import MetricSpec
 
 ROOT = dashboards.ROOT
 ATTRIBUTES = {value for name, value in vars(semconv).items() if name.isupper() and isinstance(value, str)}
+METRICS = {spec.name for spec in vars(semconv.metrics).values() if isinstance(spec, MetricSpec)}
 RULES = sorted((ROOT / "grafana/rules").glob("*.yaml"))
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
 
@@ -37,12 +39,18 @@ def rules() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 RECORDED = {rule["record"] for _, rule in rules() if "record" in rule}
-SERIES = (
-    names.OWN
-    | collected.DERIVED
-    | collected.COLLECTOR
-    | {"target_info": names.RESOURCE_LABELS, "ALERTS": frozenset({"alertname"})}
-)
+OFFERED = {
+    name: frozenset(re.findall(r"(\w+): ", labels))
+    for path in RULES
+    for name, labels in re.findall(
+        r"^#\s+- record: (\S+)\n(?:#.*\n)??#\s+labels: \{(.*)\}$", path.read_text("utf-8"), re.MULTILINE
+    )
+}
+"""Series that a user may add by a rule that stands in a comment, with the labels shown there."""
+SERIES = {
+    **names.OWN, **collected.DERIVED, **collected.COLLECTOR, **OFFERED,
+    "target_info": names.RESOURCE_LABELS, "ALERTS": frozenset({"alertname", "alertstate", "severity", "service_name"}),
+}  # fmt: skip
 
 
 def blocks(language: str) -> Iterator[Named]:
@@ -109,18 +117,29 @@ def made_here(text: str) -> set[str]:
             if isinstance(node, promql_parser.Call) and node.func.name in ("label_replace", "label_join")}  # fmt: skip
 
 
+@functools.cache
+def recorded(name: str) -> frozenset[str]:
+    """The labels that a recording rule's series may have: its own, and those of what it reads."""
+    found: set[str] = set()
+    for _, rule in rules():
+        if rule.get("record") == name:
+            found |= set(rule.get("labels") or {}) | made_here(rule["expr"])
+            for read, _ in selected(rule["expr"]):
+                found |= SERIES.get(read) or (recorded(read) if read != name else frozenset())
+    return frozenset(found)
+
+
 def unknown(text: str) -> list[str]:
     """What a PromQL query names that nothing emits."""
     wrong: list[str] = []
     allowed = {"le", "quantile"} | made_here(text)
     for name, labels in selected(text):
-        if name in RECORDED:
-            allowed |= labels | grouped(text)  # a rule's labels are those of what it reads: the rule itself is checked
-        elif name in SERIES:
-            wrong += [f"{name}{{{label}}}" for label in sorted(labels - SERIES[name] - {"le"})]
-            allowed |= SERIES[name]
-        else:
+        known = recorded(name) if name in RECORDED else SERIES.get(name)
+        if known is None:
             wrong.append(name)
+        else:
+            wrong += [f"{name}{{{label}}}" for label in sorted(labels - known - {"le"})]
+            allowed |= known
     return wrong + [f"by {label}" for label in sorted(grouped(text) - allowed)]
 
 
@@ -193,12 +212,12 @@ def words_of_dashboards() -> Iterator[Named]:
 
 
 def test_legends_and_descriptions_name_what_is_emitted() -> None:
-    labels = {label for known in SERIES.values() for label in known} | {"le"}
+    labels = {"le"}.union(collected.LINE_FIELDS, *SERIES.values(), *map(recorded, RECORDED))
     for where, text in words_of_dashboards():
         shown = set(re.findall(r"\{\{(\w+)\}\}", text))
         assert shown <= labels, where
         written = {name for name in PROSE.findall(text) if not name.startswith("trax_otel")}
-        assert written <= ATTRIBUTES | labels | set(SERIES), where
+        assert written <= ATTRIBUTES | labels | set(SERIES) | METRICS, where
 
 
 def runbook_code() -> Iterator[Named]:
