@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import urllib.error
 import urllib.request
 
 from flask import Response, jsonify, request
@@ -159,6 +160,13 @@ def denied() -> tuple[Response, int]:
 
 @app.get("/calls")
 def calls() -> Response:
-    """Asks another thread of this service: a caller and a callee for the service graph."""
-    with urllib.request.urlopen(request.host_url + "fine", timeout=10) as answer:
-        return jsonify(answer.status)
+    """Asks other threads of this service: a caller and a callee for the service graph, in peace and in trouble."""
+    statuses = []
+    for path in ("fine", "failing"):
+        try:
+            with urllib.request.urlopen(request.host_url + path, timeout=10) as answer:
+                statuses.append(answer.status)
+        except urllib.error.HTTPError as refusal:
+            statuses.append(refusal.code)
+            refusal.close()
+    return jsonify(statuses)

@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from support import dashboards
 from support.dashboards import Asked, Grafana, drawn, shows
 from support.real_stack import Stack, until
-from support.services import free_port, get, lean, observed, serving
+from support.services import free_port, get, lean, serving
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -93,23 +93,19 @@ class Shown(NamedTuple):
 
 @pytest.fixture(scope="module")
 def shown(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
-    nowhere = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{free_port()}/v1/traces", "OTEL_BSP_MAX_QUEUE_SIZE": "4",
-               "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4"}  # fmt: skip
+    nowhere = f"http://127.0.0.1:{free_port()}/v1/traces"
     started = (
         ("shop", "dashboard_service:app", {"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test"}),
-        ("lossy", "service:app", nowhere),
+        ("lossy", "service:app", {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": nowhere, "OTEL_BSP_MAX_QUEUE_SIZE": "4"}),
     )
     with ExitStack() as running:
         urls = []
         for name, application, environ in started:
             port = free_port()
-            server = [sys.executable, "-m", "gunicorn", "--threads", "4", "-b", f"127.0.0.1:{port}", application]
-            environ |= {
-                "PYTHONPATH": str(Path(__file__).parent),
-                "OTEL_METRIC_EXPORT_INTERVAL": "1000",
-                **lean("flask", "urllib"),
-            }
-            command = observed(stack.otlp, name, server)
+            command = [sys.executable, "-m", "trax_otel", "run", "--service-name", name, "--", sys.executable, "-m", "gunicorn",
+                       "--threads", "4", "-b", f"127.0.0.1:{port}", application]  # fmt: skip
+            environ |= {"PYTHONPATH": str(Path(__file__).parent), "OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp,
+                        "OTEL_METRIC_EXPORT_INTERVAL": "1000", **lean("flask", "urllib")}  # fmt: skip
             urls.append(running.enter_context(serving(command, tmp_path_factory.mktemp(name), port, **environ)).url)
         traffic = Traffic(stack, *urls)
         traffic.start()
@@ -146,7 +142,7 @@ def test_what_cannot_be_shown_names_panels_that_are_there() -> None:
 
 
 def test_all_environments_hold_services_without_one_and_a_chosen_environment_does_not(shown: Shown) -> None:
-    (one,) = [one for one in QUERIES if one.name == "trax-overview: Requests by service A"]
+    (one,) = [one for one in QUERIES if one.name == "trax-resources: CPU of machines A"]
 
     def services(**chosen: str) -> set[str]:
         return {frame["schema"]["fields"][-1]["labels"]["service_name"] for frame in shown.grafana.ask(one, **chosen)}
