@@ -98,6 +98,24 @@ def use_replica(context: RecoveryContext) -> str:
     raise NetworkError("the replica is away")
 
 
+@retry(max_retries=2, initial_delay=0.01)
+def parse() -> str:
+    """Fails in a way that no repeat helps."""
+    raise ProcessingError("no such format")
+
+
+@retry
+def read() -> str:
+    """Needs no repeat."""
+    return "at once"
+
+
+@app.get("/hopeless")
+def hopeless() -> Response:
+    """Two calls under a retry that are not repeated: one need not be, one must not be."""
+    return jsonify(read(), parse())
+
+
 @degradable(suggestions)
 def suggest() -> list[str]:
     """Takes its feature down."""
