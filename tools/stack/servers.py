@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,12 +107,18 @@ def prometheus(ports: dict[str, int], data: Path) -> Server:
     return Server("prometheus", command, {}, f"http://{address}/-/ready")
 
 
+def write_alertmanager_file(shipped: Path, written: Path, environment: Mapping[str, str]) -> None:
+    """Alertmanager's file with the receivers that the environment names."""
+    written.parent.mkdir(parents=True, exist_ok=True)
+    script = ROOT / "stores" / "alertmanager.sh"
+    subprocess.run(["sh", str(script), str(shipped), str(written)], check=True, env={**os.environ, **environment})
+
+
 def alertmanager(ports: dict[str, int], data: Path) -> Server:
     """Alertmanager, alone: without the listener of its cluster."""
     address, folder = f"127.0.0.1:{ports['ALERTMANAGER']}", data / "alertmanager"
-    folder.mkdir(parents=True, exist_ok=True)
-    written, shipped = folder / "alertmanager.yaml", ROOT / "stores" / "alertmanager.yaml"
-    subprocess.run(["sh", str(shipped.with_suffix(".sh")), str(shipped), str(written)], check=True)
+    written = folder / "alertmanager.yaml"
+    write_alertmanager_file(ROOT / "stores" / "alertmanager.yaml", written, {})
     command = [
         str(programs() / "alertmanager"), f"--config.file={written}", f"--storage.path={folder}",
         f"--web.listen-address={address}", "--cluster.listen-address=", "--log.level=warn",
