@@ -24,8 +24,9 @@ from ..collected import (
     SPAN_KIND,
     SPAN_NAME,
 )
+from ..names import label
 from ..panels import RED, YELLOW, legend, limits, link, loki, prometheus, tempo
-from ..queries import counted, derived, equal, increase, label, like, lines, per_second, rate, top, total
+from ..queries import counted, derived, equal, increase, like, lines, per_second, rate, top, total
 
 SERVICE, CODE, FINGERPRINT = semconv.SERVICE_NAME, semconv.ERROR_CODE, semconv.ERROR_FINGERPRINT
 GRAVE = like(LEVEL, "warn|error|critical|fatal")

@@ -6,7 +6,7 @@ from typing import Any
 
 from trax_otel import semconv
 
-from .. import layout, panels, queries
+from .. import layout, names, panels, queries
 from ..collected import SPAN_BREAKER_TRANSITIONS, SPAN_RECOVERIES, SPAN_RETRIES, SPAN_RETRIES_EXHAUSTED
 from ..panels import GREEN, PURPLE, RED, YELLOW, legend, limits, prometheus, tempo
 from ..queries import equal, grown, how_many, like, own, per_second, rate, share, total, worst
@@ -150,7 +150,7 @@ def breakers() -> list[Any]:
         f"{own(semconv.BREAKER_STATES, equal(semconv.BREAKER_STATE, state))} * {value}"
         for value, state in enumerate(("closed", "half_open", "open", "isolated"))
     )
-    state = f"max by ({', '.join(map(queries.label, BREAKER))}) ({states})"
+    state = f"max by ({', '.join(map(names.label, BREAKER))}) ({states})"
     opened = own(semconv.BREAKER_TRANSITIONS, equal(semconv.BREAKER_STATE, "open"))
     rejected = equal(semconv.OUTCOME, "rejected")
     return [

@@ -7,8 +7,9 @@ from typing import Any
 from trax_otel import semconv
 
 from .. import layout, panels, queries
+from ..names import label
 from ..panels import RED, YELLOW, legend, limits, prometheus
-from ..queries import equal, label, own, per_second, total, worst
+from ..queries import equal, own, per_second, total, worst
 
 SERVICE, INSTANCE = semconv.SERVICE_NAME, semconv.SERVICE_INSTANCE_ID
 MOUNT = semconv.FILESYSTEM_MOUNTPOINT

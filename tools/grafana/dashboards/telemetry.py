@@ -8,8 +8,9 @@ from trax_otel import semconv
 
 from .. import layout, panels
 from ..collected import SIGNALS
+from ..names import label
 from ..panels import GREEN, RED, YELLOW, legend, limits, prometheus
-from ..queries import label, own, per_second, share, total
+from ..queries import own, per_second, share, total
 
 SERVICE, SIGNAL = semconv.SERVICE_NAME, semconv.SIGNAL
 WHERE = "{{instance}}"
