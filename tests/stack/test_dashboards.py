@@ -64,6 +64,25 @@ TOLD_APART: list[tuple[str, str, set[str]]] = [
 ]
 """What a panel shows at the same time, by the label that tells it apart."""
 
+BETWEEN = {
+    "trax-overview: Success rate A": (0.1, 0.9),
+    "trax-overview: Success rate over time A": (0.1, 0.9),
+    "trax-overview: Latency p95 A": (0.2, 2.5),
+    "trax-overview: Breakers not closed A": (0.5, 2.5),
+    "trax-overview: Health checks failing A": (0.5, 1.5),
+    "trax-errors: New codes A": (3.5, 10.5),
+    "trax-errors: Share that no retry helps A": (0.1, 0.9),
+    "trax-resilience: Calls per operation A": (1.2, 4.0),
+    "trax-resilience: Saved by retry A": (0.1, 0.9),
+    "trax-resilience: Recovered A": (0.1, 0.9),
+    "trax-resilience: Features degraded A": (0.5, 1.5),
+    "trax-resources: Container memory A": (0.74, 0.76),
+    "trax-telemetry: Lost in services A": (0.0, 0.9),
+    "trax-telemetry: Silent for A": (0.0, 90.0),
+    "trax-telemetry: Fullest queue A": (0.0, 0.5),
+}
+"""Between what the last value of a number lies while these faults go on; of two panels of one name, the first."""
+
 DAY_NS = 86_400 * 10**9
 QUERIES = list(dashboards.asked())
 
@@ -178,6 +197,17 @@ def test_faults_are_told_apart(shown: Shown, query: str, label: str, told_apart:
         }
 
     until(lambda: seen() >= told_apart, f"{told_apart} in {query}", 60)
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_a_number_is_about_what_the_faults_make_it(shown: Shown, name: str) -> None:
+    one = next(one for one in QUERIES if one.name == name)
+    low, high = BETWEEN[name]
+    until(
+        lambda: (found := drawn(shown.grafana.ask(one))) and low < found[-1] < high,
+        f"{name} between {low} and {high}",
+        60,
+    )
 
 
 def test_a_heat_maps_dots_lead_to_traces(shown: Shown) -> None:

@@ -133,6 +133,7 @@ def heatmap(
     """How values are spread, over time; exemplars are dots that lead to their trace."""
     panel = _described(heatmaps.Panel(), title, unit, asked, shows, act, empty, (width, height))
     colours = heatmaps.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").steps(64)
+    panel.y_axis(heatmaps.YAxisConfig().unit(unit)).cell_values(heatmaps.CellValues().unit("short"))
     return panel.calculate(False).color(colours).show_tooltip().show_legend()
 
 
