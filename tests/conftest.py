@@ -17,9 +17,9 @@ settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start from a bare environment: a developer's own OTEL_* or TRAX_* must not change what the suite shows."""
+    """Start from a bare environment: what a developer has set, the terminal's width too, must not change what the suite shows."""
     for name in list(os.environ):
-        if name.startswith(("OTEL_", "TRAX_")) and name != "TRAX_STACK_HOME":
+        if (name.startswith(("OTEL_", "TRAX_")) and name != "TRAX_STACK_HOME") or name in {"COLUMNS", "LINES"}:
             del os.environ[name]
     # A shell that starts the suite in the background ignores SIGINT for it, and so for every program under test.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -49,7 +49,7 @@ OFFERED = {
 """Series that a user may add by a rule that stands in a comment, with the labels shown there."""
 SERIES = {
     **names.OWN, **collected.DERIVED, **collected.COLLECTOR, **OFFERED,
-    "target_info": names.RESOURCE_LABELS, "ALERTS": frozenset({"alertname", "alertstate", "severity", "service_name"}),
+    "target_info": names.RESOURCE_LABELS, "ALERTS": names.RESOURCE_LABELS | {"alertname", "alertstate", "severity"},
 }  # fmt: skip
 
 

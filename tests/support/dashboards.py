@@ -86,11 +86,11 @@ class Grafana:
         encoded = f"?{urllib.parse.urlencode(query)}" if query else ""
         return json.loads(get(f"{self.url}{path}{encoded}", self.headers))
 
-    def ask(self, one: Asked, minutes: int = 15, **chosen: str) -> list[dict[str, Any]]:
-        """The frames (Tempo: the traces) that answer a query; an error of Grafana's is raised."""
+    def ask(self, one: Asked, minutes: int = 15, at: float | None = None, **chosen: str) -> list[dict[str, Any]]:
+        """The frames (Tempo: the traces) that answer a query, about the minutes before `at`; an error of Grafana's is raised."""
         text = one.filled(**chosen)
         # Points stand at full minutes, the panels' smallest step: the one that has begun is asked for too.
-        now = (int(time.time()) // 60 + 1) * 60_000
+        now = (int(at or time.time()) // 60 + 1) * 60_000
         if one.store == "tempo":
             return self._search(text, now // 1000, minutes)
         query = {**one.target, "expr": text, "datasource": {"type": one.store, "uid": one.store},

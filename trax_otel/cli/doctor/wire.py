@@ -6,6 +6,7 @@ import http.client
 import socket
 import ssl
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -154,7 +155,11 @@ def _open(endpoint: Endpoint, timeout: float) -> socket.socket:
     tunnel = http.client.HTTPConnection(*first_hop(endpoint), timeout=timeout)
     host, port = place(endpoint)
     tunnel.set_tunnel(host, port, transport._credentials(proxy.username, proxy.password, "Proxy-Authorization"))
-    tunnel.connect()
+    try:
+        tunnel.connect()
+    except OSError as error:
+        traceback.clear_frames(error.__traceback__)  # Python 3.10 leaves a proxy's refusal open in one of them
+        raise
     sock: socket.socket = tunnel.sock
     return sock
 
