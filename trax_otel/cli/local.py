@@ -36,6 +36,7 @@ The data is one SQLite file (TRAX_LOCAL_DB, else under the user's state folder),
   trax-otel local recoveries                       what answered instead, what was resumed
   trax-otel local logs --follow --text timeout     log records as they arrive
   trax-otel local metrics http.server.request.duration
+  trax-otel local analyze --since 1h               what repeats, what is slow, who attacks, what has changed
   trax-otel local report failing.html              everything in one file to hand on
 
 exit status: 0 found, 1 nothing found or the endpoint could not start, 2 usage
@@ -51,9 +52,11 @@ VIEWS: Final = {
     "trace": "one trace as a tree, with its events and log lines",
     "logs": "log records",
     "metrics": "metrics, or the series of one",
+    "analyze": "error patterns, bottlenecks, security incidents, usage, changes",
     "report": "a self-contained HTML report",
 }
 _FOLLOWED: Final = ("traces", "logs")
+PARTS: Final = ("patterns", "slowest", "security", "usage", "changes")
 _FIGURES: Final = ("retries", "breakers", "recoveries")
 
 
@@ -83,6 +86,8 @@ def add_parser(subparsers: Any) -> None:
             view.add_argument("file", nargs="?", default="trax-report.html", help="where to (default: %(default)s)")
             continue
         view.add_argument("--json", action="store_true", help="JSON for programs; with --follow one object a line")
+        if name == "analyze":
+            view.add_argument("--only", action="append", choices=PARTS, default=[], help="this part (may be repeated)")
         if name in _FOLLOWED:
             view.add_argument("--follow", action="store_true", help="go on with what arrives, until Ctrl-C")
         if name != "trace":
@@ -165,6 +170,8 @@ def _show(queries: Queries, options: argparse.Namespace) -> int:
         return 0
     if options.view == "trace":
         return _show_trace(queries, options)
+    if options.view == "analyze":
+        return _analyze(queries, options)
     if options.view == "metrics" and options.name:
         return _print(options, queries.metric(options.name, filter_of(options)), terminal.print_series,
                       f"no metric is called {options.name}: see trax-otel local metrics")  # fmt: skip
@@ -225,6 +232,22 @@ def _show_trace(queries: Queries, options: argparse.Namespace) -> int:
             incoming=incoming(queries, spans[0].trace_id),
         )  # fmt: skip
     return 0
+
+
+def _analyze(queries: Queries, options: argparse.Namespace) -> int:
+    from ..local.analysis import SCHEMA_VERSION, analyze
+    from ..local.terminal import print_analysis
+
+    parts = analyze(queries, filter_of(options), tuple(options.only))
+    if options.json:
+        plain = {name: [_plain(record) for record in records] for name, records in parts.items()}
+        print(json.dumps({"schema_version": SCHEMA_VERSION, **plain}, indent=2))
+    else:
+        print_analysis(_console(), parts)
+    found = any(parts.values())
+    if not found:
+        print(_empty(queries, "records"), file=sys.stderr)
+    return 0 if found else 1
 
 
 def _follow(queries: Queries, options: argparse.Namespace) -> int:

@@ -1,0 +1,50 @@
+"""What the stored telemetry says when it is read as a whole: `trax-otel local analyze`.
+
+    templates     a message without what varies in it
+    patterns      errors and warnings that repeat, and whether they grow
+    bottlenecks   where the time goes: each operation's own, and calls that repeat under one parent
+    security      security events, and what among them looks like an attack
+    usage         who asks what, when, and how often it fails
+    changes       what the newest part does differently from what came before
+
+Pure functions of the store's rows. Each part is a list of plain frozen records; an empty one means that nothing was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..model import Filter
+from ..queries import Queries
+from .bottlenecks import bottlenecks, repeated_calls
+from .changes import changes
+from .patterns import patterns
+from .security import incidents, security_events
+from .usage import usage
+
+SCHEMA_VERSION: Final = 1
+PARTS: Final[dict[str, Callable[[Queries, Filter], dict[str, list[Any]]]]] = {
+    "patterns": lambda queries, wanted: {"patterns": patterns(queries, wanted)},
+    "slowest": lambda queries, wanted: {
+        "bottlenecks": bottlenecks(queries, wanted), "repeated_calls": repeated_calls(queries, wanted),
+    },
+    "security": lambda queries, wanted: {
+        "security_incidents": incidents(queries, wanted), "security_events": security_events(queries, wanted),
+    },
+    "usage": lambda queries, wanted: {"usage": usage(queries, wanted)},
+    "changes": lambda queries, wanted: {"changes": changes(queries, wanted)},
+}  # fmt: skip
+"""What `--only` chooses, and the lists that each part gives."""
+
+
+def analyze(queries: Queries, wanted: Filter, only: tuple[str, ...] = ()) -> dict[str, list[Any]]:
+    """Every part that is asked for (all, where none is named), by the names that the JSON has."""
+    return {
+        name: records
+        for part in only or tuple(PARTS)
+        for name, records in PARTS[part](queries, wanted).items()
+    }  # fmt: skip
+
+
+__all__ = ["PARTS", "SCHEMA_VERSION", "analyze"]
