@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 from .traffic import DAY, KINDS, History, Planted
 
 ALERT: Final = "alert"
-"""Both bands agree for five minutes: what the alert does (grafana/rules/services.yaml)."""
+"""Both bands agree for eight minutes: what the alert does (grafana/rules/services.yaml)."""
 JUDGES: Final = ("adaptive", "robust", "both", ALERT)
 OF: Final = ("rate", "errors", "latency")
-HELD: Final = 5
+HELD: Final = 8
 """Minutes that the alert waits for."""
 AFTER: Final = 10
 """Minutes after an anomaly in which a verdict still belongs to it: rates are over the last five."""

@@ -54,8 +54,9 @@ def alerts(folder: Path = ROOT / RULES) -> Iterator[Alert]:
 
 
 def template(text: str) -> str:
-    """Prometheus's template as Grafana's: `$value` is that of query A, and provisioning wants each dollar twice."""
-    return re.sub(r"\$value\b", "$values.A.Value", text).replace("$", "$$")
+    """Prometheus's template as Grafana's: `$value` is that of query A. Annotations are the one part of a provisioning file
+    in which Grafana expands no variable of the environment, so a dollar stands for itself."""
+    return re.sub(r"\$value\b", "$values.A.Value", text)
 
 
 def as_grafana(alert: Alert) -> dict[str, Any]:

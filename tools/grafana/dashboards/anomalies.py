@@ -74,7 +74,7 @@ def verdicts() -> list[Any]:
     return [
         panels.timeline(
             f"{title}: usual or not", "none", prometheus(agreed(of), legend(SERVICE)), mappings=VERDICTS, width=8, empty=NOT_YET,
-            shows="Inside both bands, outside one of them, or outside both. Both for five minutes is what alerts.", act=act,
+            shows="Inside both bands, outside one of them, or outside both. Both for eight minutes is what alerts.", act=act,
         )
         for of, title, _, _, act in JUDGED
     ]  # fmt: skip
