@@ -242,12 +242,11 @@ def _analyze(queries: Queries, options: argparse.Namespace) -> int:
     if options.json:
         plain = {name: [_plain(record) for record in records] for name, records in parts.items()}
         print(json.dumps({"schema_version": SCHEMA_VERSION, **plain}, indent=2))
-    else:
+    elif any(parts.values()):
         print_analysis(_console(), parts)
-    found = any(parts.values())
-    if not found:
+    if not any(parts.values()):
         print(_empty(queries, "records"), file=sys.stderr)
-    return 0 if found else 1
+    return 0 if any(parts.values()) else 1
 
 
 def _follow(queries: Queries, options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """What the stored telemetry says when it is read as a whole: `trax-otel local analyze`.
 
+    rows          the store read in pieces, counted in bounded memory
     templates     a message without what varies in it
     patterns      errors and warnings that repeat, and whether they grow
     bottlenecks   where the time goes: each operation's own, and calls that repeat under one parent
@@ -17,21 +18,23 @@ from typing import Any, Final
 
 from ..model import Filter
 from ..queries import Queries
-from .bottlenecks import bottlenecks, repeated_calls
+from .bottlenecks import slowest
 from .changes import changes
 from .patterns import patterns
-from .security import incidents, security_events
+from .security import security
 from .usage import usage
 
 SCHEMA_VERSION: Final = 1
+
+
+def _named(lists: tuple[list[Any], ...], *names: str) -> dict[str, list[Any]]:
+    return dict(zip(names, lists, strict=True))
+
+
 PARTS: Final[dict[str, Callable[[Queries, Filter], dict[str, list[Any]]]]] = {
     "patterns": lambda queries, wanted: {"patterns": patterns(queries, wanted)},
-    "slowest": lambda queries, wanted: {
-        "bottlenecks": bottlenecks(queries, wanted), "repeated_calls": repeated_calls(queries, wanted),
-    },
-    "security": lambda queries, wanted: {
-        "security_incidents": incidents(queries, wanted), "security_events": security_events(queries, wanted),
-    },
+    "slowest": lambda queries, wanted: _named(slowest(queries, wanted), "bottlenecks", "repeated_calls"),
+    "security": lambda queries, wanted: _named(security(queries, wanted), "security_incidents", "security_events"),
     "usage": lambda queries, wanted: {"usage": usage(queries, wanted)},
     "changes": lambda queries, wanted: {"changes": changes(queries, wanted)},
 }  # fmt: skip

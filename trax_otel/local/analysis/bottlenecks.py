@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from ..filters import span_conditions
+from ..filters import begin, span_conditions, where
 from ..model import Filter
 from ..queries import Queries
 from ..records import kind_name
+from .rows import add, bounded
 
 REPEATED: Final = 5
 """So many calls of one name under one span are worth a look."""
 TRACES_AT_A_TIME: Final = 500
+MOST_SPANS: Final = 50_000
+"""Of a longer trace so many are looked at, the first ones."""
 
 
 class _Row(NamedTuple):
@@ -26,7 +30,8 @@ class _Row(NamedTuple):
     service: str
     start: int
     end: int
-    failed: bool
+    chosen: bool
+    """The filter fits. The others are read too: what runs below a span is not its own time, whatever is asked for."""
 
 
 @dataclass(frozen=True)
@@ -48,70 +53,61 @@ class Bottleneck:
 
 @dataclass(frozen=True)
 class RepeatedCall:
-    """One operation called many times by one span of another: mostly a query in a loop (N+1)."""
+    """One operation called many times by one span of another: mostly a query in a loop (N+1). `most` is how often at most,
+    `spans` how many spans did so."""
 
     service: str
     operation: str
     call: str
     most: int
-    times: int
+    spans: int
     total_ns: int
     example_trace_id: str
 
 
 @dataclass
-class _Sums:
-    own: list[int] = field(default_factory=list)
+class _Operation:
+    own: array[int] = field(default_factory=lambda: array("q"))
     total: int = 0
     slowest: tuple[int, str] = (-1, "")
     below: Counter[str] = field(default_factory=Counter)
 
 
-def bottlenecks(queries: Queries, wanted: Filter) -> list[Bottleneck]:
-    """Operations by their own time, the largest first."""
-    sums: dict[tuple[str, str, int], _Sums] = {}
+@dataclass
+class _Calls:
+    most: int = 0
+    spans: int = 0
+    total: int = 0
+    trace_id: str = ""
+
+
+_Operations = dict[tuple[str, str, int], _Operation]
+_Repeated = dict[tuple[str, str, str], _Calls]
+
+
+def slowest(queries: Queries, wanted: Filter) -> tuple[list[Bottleneck], list[RepeatedCall]]:
+    """Operations by their own time, and calls that one span made at least five times; the most costly first."""
+    operations: _Operations = {}
+    repeated: _Repeated = {}
+    everything = 0
     for spans in _traces(queries, wanted):
-        children = _children(spans)
+        below = _children(spans)
         for span in spans:
-            below = children.get(span.span_id, [])
-            own = (span.end - span.start) - covered(span, below)
-            entry = sums.setdefault((span.service, span.name, span.kind), _Sums())
-            entry.own.append(own)
-            entry.total += span.end - span.start
-            entry.slowest = max(entry.slowest, (own, span.trace_id))
-            for child in below:
-                entry.below[child.name] += child.end - child.start
-    everything = sum(sum(entry.own) for entry in sums.values())
-    found = []
-    for (service, name, kind), entry in sums.items():
-        own, (waits_for, waits) = sum(entry.own), (entry.below.most_common(1) or [("", 0)])[0]
-        p95 = sorted(entry.own)[max(0, -(-len(entry.own) * 95 // 100) - 1)]
-        found.append(Bottleneck(service, name, kind_name(kind), len(entry.own), own, entry.total,
-                                own / everything if everything else 0.0, p95, waits_for, waits, entry.slowest[1]))  # fmt: skip
-    found.sort(key=lambda one: (-one.own_ns, one.service, one.operation))
-    return found[: wanted.limit]
+            if span.chosen:
+                children = below.get(span.span_id, [])
+                everything += _add(operations, span, children)
+                if len(children) >= REPEATED:
+                    _add_calls(repeated, span, children)
+    found = [_bottleneck(key, entry, everything) for key, entry in operations.items()]
+    found.sort(key=lambda one: (-one.own_ns, one.service, one.operation, one.kind))
+    calls = [
+        RepeatedCall(*key, entry.most, entry.spans, entry.total, entry.trace_id) for key, entry in repeated.items()
+    ]
+    calls.sort(key=lambda one: (-one.total_ns, one.service, one.operation, one.call))
+    return found[: wanted.limit], calls[: wanted.limit]
 
 
-def repeated_calls(queries: Queries, wanted: Filter) -> list[RepeatedCall]:
-    """Calls that one span made at least five times, the most costly first."""
-    worst: dict[tuple[str, str, str], list[Any]] = {}
-    for spans in _traces(queries, wanted):
-        for parent_id, below in _children(spans).items():
-            for name, count in Counter(child.name for child in below).items():
-                if count < REPEATED:
-                    continue
-                parent = next(span for span in spans if span.span_id == parent_id)
-                entry = worst.setdefault((parent.service, parent.name, name), [0, 0, 0, ""])
-                entry[1] += 1
-                entry[2] += sum(child.end - child.start for child in below if child.name == name)
-                if count > entry[0]:
-                    entry[0], entry[3] = count, parent.trace_id
-    found = [RepeatedCall(*key, *entry) for key, entry in worst.items()]
-    found.sort(key=lambda one: (-one.total_ns, one.service, one.operation, one.call))
-    return found[: wanted.limit]
-
-
-def covered(span: Any, below: Iterable[Any]) -> int:
+def covered(span: _Row, below: Iterable[_Row]) -> int:
     """How much of a span's time its children cover together, where they overlap once."""
     reached, taken = span.start, 0
     for child in sorted(below, key=lambda one: one.start):
@@ -120,6 +116,42 @@ def covered(span: Any, below: Iterable[Any]) -> int:
             taken += end - start
             reached = end
     return taken
+
+
+def _add(operations: _Operations, span: _Row, children: list[_Row]) -> int:
+    """Count a span; returns its own time. A span that ends before it begins (a clock was set) took no time."""
+    took = max(0, span.end - span.start)
+    own = took - covered(span, children)
+    entry = operations.setdefault((span.service, span.name, span.kind), _Operation())
+    entry.own.append(own)
+    entry.total += took
+    entry.slowest = max(entry.slowest, (own, span.trace_id))
+    for child in children:
+        add(entry.below, child.name, max(0, min(child.end, span.end) - max(child.start, span.start)))
+    bounded(operations, lambda one: one.total)
+    return own
+
+
+def _add_calls(repeated: _Repeated, span: _Row, children: list[_Row]) -> None:
+    took: dict[str, list[int]] = {}
+    for child in children:
+        took.setdefault(child.name, []).append(max(0, child.end - child.start))
+    for name, durations in took.items():
+        if len(durations) >= REPEATED:
+            entry = repeated.setdefault((span.service, span.name, name), _Calls())
+            entry.spans += 1
+            entry.total += sum(durations)
+            if len(durations) > entry.most:
+                entry.most, entry.trace_id = len(durations), span.trace_id
+            bounded(repeated, lambda one: one.total)
+
+
+def _bottleneck(key: tuple[str, str, int], entry: _Operation, everything: int) -> Bottleneck:
+    service, name, kind = key
+    own, (waits_for, waits) = sum(entry.own), (entry.below.most_common(1) or [("", 0)])[0]
+    p95 = sorted(entry.own)[-(-len(entry.own) * 95 // 100) - 1]
+    return Bottleneck(service, name, kind_name(kind), len(entry.own), own, entry.total,
+                      own / everything if everything else 0.0, p95, waits_for, waits, entry.slowest[1])  # fmt: skip
 
 
 def _children(spans: list[_Row]) -> dict[str, list[_Row]]:
@@ -132,20 +164,37 @@ def _children(spans: list[_Row]) -> dict[str, list[_Row]]:
 
 
 def _traces(queries: Queries, wanted: Filter) -> Iterator[list[_Row]]:
-    """The chosen spans, a trace at a time, and of each trace all that was chosen."""
-    where, values = span_conditions(wanted)
-    after = ""
-    while ids := queries.rows(
-        "SELECT trace_id FROM trace WHERE trace_id > ? ORDER BY trace_id LIMIT ?", (after, TRACES_AT_A_TIME)
-    ):
-        first, last = ids[0][0], ids[-1][0]
-        together = f"{where} AND" if where else "WHERE"
+    """The spans of all traces that may have a span that fits, a trace at a time."""
+    chosen, values = span_conditions(wanted)
+    select = (f"SELECT s.trace_id, s.span_id, s.parent_id, s.name, s.kind, r.service, s.start_ns, s.end_ns,"
+              f" {chosen.removeprefix('WHERE ') or '1'} FROM span s JOIN resource r ON r.id = s.resource_id")  # fmt: skip
+    for ids in _batches(queries, wanted):
         spans: dict[str, list[_Row]] = {}
         for row in queries.rows(
-            "SELECT s.trace_id, s.span_id, s.parent_id, s.name, s.kind, r.service, s.start_ns, s.end_ns, s.status = 2 FROM span s"
-            f" JOIN resource r ON r.id = s.resource_id {together} s.trace_id BETWEEN ? AND ?",
-            (*values, first, last),
+            f"{select} WHERE s.trace_id IN ({', '.join('?' * len(ids))}) ORDER BY s.trace_id, s.start_ns LIMIT ?",
+            (*values, *ids, MOST_SPANS),
         ):
             spans.setdefault(row[0], []).append(_Row(*row))
         yield from spans.values()
-        after = last
+
+
+def _batches(queries: Queries, wanted: Filter) -> Iterator[list[str]]:
+    """Ids of traces, so many that their spans can be held in memory."""
+    conditions, values = (
+        ["trace_id > ?", "end_ns >= ?", "start_ns <= ?"],
+        [wanted.since_ns, wanted.until_ns or 2**63 - 1],
+    )
+    begin(conditions, values, "trace_id", wanted.trace_id)
+    sql = f"SELECT trace_id, spans FROM trace {where(conditions)} ORDER BY trace_id LIMIT {TRACES_AT_A_TIME}"
+    after = ""
+    while found := queries.rows(sql, (after, *values)):
+        batch: list[str] = []
+        held = 0
+        for trace_id, spans in found:
+            if batch and held + spans > MOST_SPANS:
+                yield batch
+                batch, held = [], 0
+            batch.append(trace_id)
+            held += spans
+        yield batch
+        after = found[-1][0]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,14 +13,14 @@ from ..filters import span_conditions
 from ..model import Filter
 from ..queries import Queries
 from ..records import kind_name
-from .rows import each
+from .rows import bounded, each, period
 
 NEWEST: Final = 4
 """The newest part is a quarter of the time."""
 LEAST: Final = 20
 """So many spans are needed on each side to say anything of them."""
 SIGNIFICANT: Final = 3.5
-"""Standard deviations that a difference needs; some hundred operations are compared, and chance finds 3 among them."""
+"""Standard deviations that a difference needs: chance alone makes as much once in 2,000 comparisons."""
 SLOWER: Final = 1.25
 """The median must have changed by a quarter at least: what is significant may still be too small to care."""
 
@@ -41,26 +43,26 @@ class Change:
 
 @dataclass
 class _Side:
-    durations: list[int] = field(default_factory=list)
+    durations: array[int] = field(default_factory=lambda: array("q"))
     failed: int = 0
 
 
 def changes(queries: Queries, wanted: Filter) -> list[Change]:
-    """The changes, the surest first. Needs spans on both sides of three quarters of the time."""
-    where, values = span_conditions(wanted)
-    conditions = [where.removeprefix("WHERE ")] if where else []
-    joined = f"FROM span s JOIN resource r ON r.id = s.resource_id {where}"
-    ((first, last),) = queries.rows(f"SELECT min(s.start_ns), max(s.start_ns) {joined}", values)
-    if first is None:
+    """The changes, the surest first, then what is new or gone."""
+    times = period(queries, wanted)
+    if times is None:
         return []
-    border = last - (last - first) // NEWEST
+    border = times[1] - (times[1] - times[0]) // NEWEST
+    where, values = span_conditions(wanted)
     select = ("SELECT s.id, r.service, s.name, s.kind, s.start_ns, s.duration_ns, s.status = 2 FROM span s"
               " JOIN resource r ON r.id = s.resource_id")  # fmt: skip
     sides: dict[tuple[str, str, int], tuple[_Side, _Side]] = {}
-    for _, service, name, kind, start, duration, failed in each(queries, select, conditions, values, "s.id"):
+    conditions = [where.removeprefix("WHERE ")] if where else []
+    for _, service, name, kind, start, duration, failed in each(queries, select, conditions, values, ("s.id",)):
         side = sides.setdefault((service, name, kind), (_Side(), _Side()))[start > border]
         side.durations.append(duration)
         side.failed += failed
+        bounded(sides, lambda both: sum(len(one.durations) for one in both))
     found = [
         Change(service, name, kind_name(kind), what, was, became, len(before.durations), len(now.durations), sure)
         for (service, name, kind), (before, now) in sides.items()
@@ -90,7 +92,7 @@ def _compared(before: _Side, now: _Side) -> list[tuple[str, float, float, float]
     return found
 
 
-def median(values: list[int]) -> float:
+def median(values: Sequence[int]) -> float:
     """The middle value."""
     ordered, half = sorted(values), len(values) // 2
     return float(ordered[half]) if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2
@@ -103,7 +105,7 @@ def difference_of_shares(part: int, whole: int, other_part: int, other_whole: in
     return (other_part / other_whole - part / whole) / deviation if deviation else 0.0
 
 
-def difference_of_ranks(values: list[int], others: list[int]) -> float:
+def difference_of_ranks(values: Sequence[int], others: Sequence[int]) -> float:
     """By how many standard deviations the others tend to be larger (Mann-Whitney, normal approximation): outliers say no more
     than any other value."""
     ordered = sorted(values)

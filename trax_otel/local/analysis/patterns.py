@@ -6,21 +6,25 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from ... import semconv
 from ..model import Filter
 from ..queries import Queries
-from .rows import each, log_conditions
+from .rows import MOST_CHARACTERS, MOST_GROUPS, beginning, bounded, each, log_conditions, period
 from .templates import template
 
-WARNING: Final = 13
-"""OTLP's severity number from which on a line is looked at."""
 SIGNIFICANT: Final = 3.0
 """Standard deviations by which the halves of the time must differ to count as a trend (Poisson counts)."""
-ALL: Final = 2**31
+_NO_ERROR: Final = (
+    "l.severity_number >= 13",
+    "l.error_code IS NULL",
+    f"(l.error_type IS NULL OR l.severity_number < 17 AND instr(l.attributes, '\"{semconv.ERROR_RECORDED}\":true') = 0)",
+)
+"""Warnings and worse that are not counted among the errors (`failures`). A warning may tell of an exception that was handled."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """Messages of one kind. `trend`: `new` and `gone` (in one half of the time alone), `growing`, `falling`, `steady`."""
+    """Messages of one kind. `trend` compares the halves of the time: `new`, `growing`, `steady`, `falling`, `gone`."""
 
     template: str
     severity: str
@@ -47,42 +51,38 @@ class _Group:
     type: str = ""
     fingerprint: str = ""
     services: set[str] = field(default_factory=set)
-    earlier: int = 0
-    later: int = 0
-    first_ns: int = 0
+    halves: list[int] = field(default_factory=lambda: [0, 0])
+    first_ns: int = 2**63 - 1
     last_ns: int = 0
 
     def add(self, service: str, count: int, first: int, last: int, *, later: bool) -> None:
         self.services.add(service)
-        self.earlier += 0 if later else count
-        self.later += count if later else 0
-        self.first_ns = min(self.first_ns or first, first)
+        self.halves[later] += count
+        self.first_ns = min(self.first_ns, first)
         self.last_ns = max(self.last_ns, last)
+
+    def count(self) -> int:
+        return sum(self.halves)
+
+
+_Groups = dict[tuple[str, ...], _Group]
 
 
 def patterns(queries: Queries, wanted: Filter) -> list[Pattern]:
     """The patterns, most frequent first, `wanted.limit` of them."""
-    span = _time(queries, wanted)
-    if span is None:
+    times = period(queries, wanted)
+    if times is None:
         return []
-    middle = (span[0] + span[1]) // 2
-    groups: dict[tuple[str, ...], _Group] = {}
-    for later in (False, True):
-        half = replace(wanted, limit=ALL)
-        half = (
-            replace(half, since_ns=max(wanted.since_ns, middle + 1))
-            if later
-            else replace(half, until_ns=min(wanted.until_ns or middle, middle))
-        )
-        _errors(queries, half, groups, later=later)
-        if not wanted.min_duration_ns:
-            _lines(queries, half, groups, later=later)
-    total = sum(group.earlier + group.later for group in groups.values())
+    middle = sum(times) // 2
+    groups: _Groups = {}
+    total = _errors(queries, wanted, middle, groups)
+    # An operation that took long is asked for: lines take no time.
+    total += 0 if wanted.min_duration_ns else _lines(queries, wanted, middle, groups)
     found = [
         Pattern(
             group.template, group.severity, group.code, group.type, group.fingerprint, tuple(sorted(group.services)),
-            group.earlier + group.later, (group.earlier + group.later) / total, group.first_ns, group.last_ns,
-            trend(group.earlier, group.later), group.example, group.trace_id,
+            group.count(), group.count() / total, group.first_ns, group.last_ns, trend(*group.halves), group.example,
+            group.trace_id,
         )
         for group in groups.values()
     ]  # fmt: skip
@@ -99,35 +99,35 @@ def trend(earlier: int, later: int) -> str:
     return "growing" if later > earlier else "falling"
 
 
-def _time(queries: Queries, wanted: Filter) -> tuple[int, int] | None:
-    """The first and the last moment of all that is stored, inside the filter's."""
-    ((first_span, last_span, first_log, last_log),) = queries.rows(
-        "SELECT (SELECT min(start_ns) FROM trace), (SELECT max(end_ns) FROM trace),"
-        " (SELECT min(time_ns) FROM log), (SELECT max(time_ns) FROM log)"
-    )
-    firsts = [moment for moment in (first_span, first_log) if moment is not None]
-    lasts = [moment for moment in (last_span, last_log) if moment is not None]
-    if not firsts:
-        return None
-    return max(min(firsts), wanted.since_ns), min(max(lasts), wanted.until_ns or max(lasts))
+def _errors(queries: Queries, wanted: Filter, middle: int, groups: _Groups) -> int:
+    until = min(wanted.until_ns or middle, middle)
+    halves = (replace(wanted, until_ns=until), replace(wanted, since_ns=max(wanted.since_ns, middle + 1)))
+    total = 0
+    for later, half in enumerate(halves):
+        for entry in queries.errors(replace(half, limit=MOST_GROUPS)):
+            shape = template(entry.message)
+            key = ("error", entry.code, entry.type, entry.fingerprint or shape)
+            group = groups.setdefault(key, _Group(shape, "ERROR", entry.message[:MOST_CHARACTERS], entry.example_trace_id,
+                                                  entry.code, entry.type, entry.fingerprint))  # fmt: skip
+            group.add(entry.service, entry.count, entry.first_ns, entry.last_ns, later=bool(later))
+            total += entry.count
+    return total
 
 
-def _errors(queries: Queries, half: Filter, groups: dict[tuple[str, ...], _Group], *, later: bool) -> None:
-    for entry in queries.errors(half):
-        shape = template(entry.message)
-        key = ("error", entry.code, entry.type, entry.fingerprint or shape)
-        group = groups.setdefault(key, _Group(shape, "ERROR", entry.message, entry.example_trace_id, entry.code, entry.type,
-                                              entry.fingerprint))  # fmt: skip
-        group.add(entry.service, entry.count, entry.first_ns, entry.last_ns, later=later)
-
-
-def _lines(queries: Queries, half: Filter, groups: dict[tuple[str, ...], _Group], *, later: bool) -> None:
-    """Warnings and worse that carry no error: those that do are counted as errors already."""
-    conditions, values = log_conditions(half)
-    select = ("SELECT l.id, r.service, l.severity, l.body, l.time_ns, l.trace_id FROM log l"
+def _lines(queries: Queries, wanted: Filter, middle: int, groups: _Groups) -> int:
+    conditions, values = log_conditions(wanted)
+    select = (f"SELECT l.id, r.service, l.severity, {beginning('l.body')}, l.time_ns, l.trace_id FROM log l"
               " JOIN resource r ON r.id = l.resource_id")  # fmt: skip
-    conditions += [f"l.severity_number >= {WARNING}", "l.error_type IS NULL", "l.error_code IS NULL"]
-    for _, service, severity, body, time_ns, trace_id in each(queries, select, conditions, values, "l.id"):
+    total = 0
+    for _, service, severity, body, moment, trace_id in each(
+        queries, select, [*conditions, *_NO_ERROR], values, ("l.id",)
+    ):
         shape = template(body)
-        group = groups.setdefault(("line", severity, shape), _Group(shape, severity, body, trace_id))
-        group.add(service, 1, time_ns, time_ns, later=later)
+        key = ("line", severity, shape)
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = _Group(shape, severity, body[:MOST_CHARACTERS], trace_id)
+        group.add(service, 1, moment, moment, later=moment > middle)
+        bounded(groups, _Group.count)
+        total += 1
+    return total

@@ -1,8 +1,8 @@
 """A message without what varies in it, so that lines of one kind fall together.
 
 One rule for each kind of value, applied in this order. It looks at no other line: the same line has the same template always,
-whatever came before, in time linear in its length. (Trees that learn from the lines, such as Drain, merge more, and what they
-say depends on the order of arrival.)
+whatever came before. (Trees that learn from the lines, such as Drain, merge more, and what they say depends on the order of
+arrival.)
 """
 
 from __future__ import annotations
@@ -11,34 +11,46 @@ import re
 from functools import lru_cache
 from typing import Final
 
-MAX_LENGTH: Final = 500
-"""Characters of a message that are looked at."""
+from .rows import MOST_CHARACTERS
 
+_CLOCK: Final = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"
 _RULES: Final = (
     ("<url>", r"\b[a-z][a-z0-9+.-]{1,15}://[^\s'\"<>]+"),
-    ("<email>", r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"),
+    ("<email>", r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
     ("<uuid>", r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"),
-    ("<time>", r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b|\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"),
+    ("<time>", rf"\b{_CLOCK}\b|\b\d{{4}}-\d\d-\d\d(?:[T ](?:{_CLOCK}|\d\d:\d\d)(?:Z|[+-]\d\d:?\d\d)?)?\b"),
     ("<address>", r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b"),
-    ("<text>", r"'[^'\n]{0,200}'|\"[^\"\n]{0,200}\""),
+    # An apostrophe is no quotation mark, and what a colon follows is a key.
+    ("<text>", r"(?<!\w)(?:'[^'\n]*'|\"[^\"\n]*\")(?!\w|\s*:)"),
     ("<path>", r"(?<![\w/])(?:/[\w.@%+-]+){2,}/?"),
     ("<hex>", r"\b(?:0x[0-9a-fA-F]+|(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,})\b"),
     ("<number>", r"(?<![\w.])[+-]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?(?=(?:ns|us|µs|ms|s|m|h|d|%|B|kB|KB|MB|GB|KiB|MiB|GiB)?\b|%)"),
-    ("<id>", r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{6,}\b"),
+    ("<id>", r"(?<!\w)(?=[\w-]*\d)(?=[\w-]*[^\W\d])[\w-]+(?:\.\d+)*"),
 )  # fmt: skip
 _VALUES: Final = re.compile("|".join(f"({pattern})" for _, pattern in _RULES))
 _NAMES: Final = tuple(name for name, _ in _RULES)
-_KEPT: Final = re.compile(r"TRAX-\d+|[A-Za-z]+(?:[-_][A-Za-z]+)*\d?")
-"""Codes and words with one digit at their end (`utf8`, `http2`) say what kind of line it is."""
-
-
-def _placeholder(found: re.Match[str]) -> str:
-    name = _NAMES[(found.lastindex or 1) - 1]
-    return found[0] if name == "<id>" and _KEPT.fullmatch(found[0]) else name
+_CODE: Final = re.compile(r"TRAX-\d+")
+_MIXED: Final = re.compile(r"\d[^\W\d_]")
+_DIGITS: Final = re.compile(r"\d+(?:\.\d+)*")
+LEAST_ID: Final = 6
+"""Shorter ones (`k8s`, `5xx`) are words."""
 
 
 @lru_cache(maxsize=4096)
+def _template(message: str) -> str:
+    return " ".join(_VALUES.sub(_placeholder, message).split())
+
+
 def template(message: str) -> str:
     """The message's first line with a placeholder for each value: `user 17 not found` is `user <number> not found`."""
-    first = message[:MAX_LENGTH].strip().split("\n", 1)[0]
-    return " ".join(_VALUES.sub(_placeholder, first).split())
+    return _template(message.lstrip()[:MOST_CHARACTERS].split("\n", 1)[0])
+
+
+def _placeholder(found: re.Match[str]) -> str:
+    """What stands for a value. Of `order-4711` and `worker3` the word stays; an error's code says what kind of line it is."""
+    name, value = _NAMES[(found.lastindex or 1) - 1], found[0]
+    if name != "<id>" or _CODE.fullmatch(value):
+        return name if name != "<id>" else value
+    if _MIXED.search(value):
+        return name if len(value) >= LEAST_ID else value
+    return _DIGITS.sub("<number>", value)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
 from ..filters import span_conditions
 from ..model import Filter
 from ..queries import Queries
-from .rows import each
+from .rows import add, attribute, bounded, each
 
 ENTRY: Final = "s.kind IN (2, 5)"
 """Spans of kind server and consumer."""
 HOUR_NS: Final = 3600 * 10**9
+MOST_HOURS: Final = 7 * 24
 AGENTS: Final = ("user_agent.original", "http.user_agent")
 CLIENTS: Final = ("client.address", "net.peer.ip", "http.client_ip")
 """What stands for the caller; the later ones are of older instrumentations."""
+CALLERS: Final = 5
 
 
 @dataclass(frozen=True)
 class Usage:
-    """One operation that is asked from outside; agents and clients with counts. `busiest_hour_ns` is when that hour began."""
+    """One operation that is asked from outside. `busiest_hour_ns` is when that hour began; `hours` are those with requests, the
+    newest week of them; agents and clients are those that ask most, each with its count."""
 
     service: str
     operation: str
@@ -37,39 +38,45 @@ class Usage:
 
 
 @dataclass
-class _Sums:
+class _Asked:
+    count: int = 0
     failed: int = 0
-    hours: Counter[int] = field(default_factory=Counter)
-    agents: Counter[str] = field(default_factory=Counter)
-    clients: Counter[str] = field(default_factory=Counter)
+    hours: dict[int, int] = field(default_factory=dict)
+    agents: dict[str, int] = field(default_factory=dict)
+    clients: dict[str, int] = field(default_factory=dict)
 
 
 def usage(queries: Queries, wanted: Filter) -> list[Usage]:
     """Operations that are asked from outside, the most used first."""
     where, values = span_conditions(wanted, ENTRY)
-    select = ("SELECT s.id, r.service, s.name, s.start_ns, s.status = 2, s.attributes FROM span s"
+    agent, client = (
+        f"coalesce({', '.join(attribute('s.attributes', name) for name in names)})" for names in (AGENTS, CLIENTS)
+    )
+    select = (f"SELECT s.id, r.service, s.name, s.start_ns, s.status = 2, {agent}, {client} FROM span s"
               " JOIN resource r ON r.id = s.resource_id")  # fmt: skip
-    sums: dict[tuple[str, str], _Sums] = {}
-    for _, service, name, start, failed, written in each(
-        queries, select, [where.removeprefix("WHERE ")], values, "s.id"
+    operations: dict[tuple[str, str], _Asked] = {}
+    everything = 0
+    for _, service, name, start, failed, *callers in each(
+        queries, select, [where.removeprefix("WHERE ")], values, ("s.id",)
     ):
-        entry = sums.setdefault((service, name), _Sums())
-        entry.failed += failed
-        entry.hours[start // HOUR_NS * HOUR_NS] += 1
-        attributes = json.loads(written)
-        for keys, counts in ((AGENTS, entry.agents), (CLIENTS, entry.clients)):
-            caller = next((attributes[key] for key in keys if attributes.get(key)), None)
-            if caller is not None:
-                counts[str(caller)] += 1
-    everything = sum(entry.hours.total() for entry in sums.values())
+        asked = operations.setdefault((service, name), _Asked())
+        asked.count += 1
+        asked.failed += failed
+        add(asked.hours, start // HOUR_NS * HOUR_NS)
+        for caller, counts in zip(callers, (asked.agents, asked.clients), strict=True):
+            if caller:
+                add(counts, str(caller))
+        bounded(operations, lambda one: one.count)
+        everything += 1
     found = []
-    for (service, name), entry in sums.items():
-        busiest = min(entry.hours.items(), key=lambda one: (-one[1], one[0]))
-        found.append(Usage(service, name, entry.hours.total(), entry.hours.total() / everything, entry.failed, *busiest,
-                           tuple(sorted(entry.hours.items())), _most(entry.agents), _most(entry.clients)))  # fmt: skip
+    for (service, name), asked in operations.items():
+        hours = sorted(asked.hours.items())
+        busiest = max(hours, key=lambda one: one[1])
+        found.append(Usage(service, name, asked.count, asked.count / everything, asked.failed, *busiest,
+                           tuple(hours[-MOST_HOURS:]), _most(asked.agents), _most(asked.clients)))  # fmt: skip
     found.sort(key=lambda one: (-one.count, one.service, one.operation))
     return found[: wanted.limit]
 
 
-def _most(counts: Counter[str]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:5])
+def _most(counts: dict[str, int]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:CALLERS])

@@ -68,7 +68,7 @@ def _repeated(console: Console, found: Sequence[RepeatedCall]) -> None:
     listing = Listing("Calls that one span makes again and again", "call", "made by", "service", "at most>", "spans>",
                       "time in all>", "trace")  # fmt: skip
     for one in found:
-        listing.add(text(one.call, "bold"), text(one.operation), text(one.service), f"{one.most:,}", f"{one.times:,}",
+        listing.add(text(one.call, "bold"), text(one.operation), text(one.service), f"{one.most:,}", f"{one.spans:,}",
                     duration(one.total_ns), _trace(one.example_trace_id))  # fmt: skip
     listing.print(console)
 
@@ -76,10 +76,9 @@ def _repeated(console: Console, found: Sequence[RepeatedCall]) -> None:
 def _incidents(console: Console, found: Sequence[Incident]) -> None:
     listing = Listing("Security: to be looked at", "what", "kind", "by", "events>", "from=", "to=", "traces")
     for one in found:
-        traces = (
-            text(" ".join(trace_id[:8] for trace_id in one.trace_ids[:3]), "cyan") if one.trace_ids else _trace(None)
-        )
-        listing.add(Text(one.what, "bold red"), text(one.kind), text(one.by or "–"), f"{one.count:,}", moment(one.first_ns),
+        by = text(f"{one.by} {one.who}") if one.by else Text("–", "dim")
+        traces = text(" ".join(trace_id[:8] for trace_id in one.trace_ids[-3:]) or "–", "cyan")
+        listing.add(Text(one.what, "bold red"), text(one.kind), by, f"{one.count:,}", moment(one.first_ns),
                     moment(one.last_ns), traces)  # fmt: skip
     listing.print(console)
 
