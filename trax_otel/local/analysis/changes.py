@@ -49,10 +49,8 @@ class _Side:
 
 def changes(queries: Queries, wanted: Filter) -> list[Change]:
     """The changes, the surest first, then what is new or gone."""
-    times = period(queries, wanted)
-    if times is None:
-        return []
-    border = times[1] - (times[1] - times[0]) // NEWEST
+    first, last = period(queries, wanted)
+    border = last - (last - first) // NEWEST
     where, values = span_conditions(wanted)
     select = ("SELECT s.id, r.service, s.name, s.kind, s.start_ns, s.duration_ns, s.status = 2 FROM span s"
               " JOIN resource r ON r.id = s.resource_id")  # fmt: skip

@@ -70,10 +70,7 @@ _Groups = dict[tuple[str, ...], _Group]
 
 def patterns(queries: Queries, wanted: Filter) -> list[Pattern]:
     """The patterns, most frequent first, `wanted.limit` of them."""
-    times = period(queries, wanted)
-    if times is None:
-        return []
-    middle = sum(times) // 2
+    middle = sum(period(queries, wanted)) // 2
     groups: _Groups = {}
     total = _errors(queries, wanted, middle, groups)
     # An operation that took long is asked for: lines take no time.

@@ -65,7 +65,7 @@ def attribute(column: str, name: str) -> str:
     return f"""substr(json_extract({column}, '$."{name}"'), 1, {MOST_CHARACTERS})"""
 
 
-def period(queries: Queries, wanted: Filter) -> tuple[int, int] | None:
+def period(queries: Queries, wanted: Filter) -> tuple[int, int]:
     """From when to when there is telemetry, inside the filter's times. A few records with a wrong clock or none do not matter."""
     firsts: list[int] = []
     lasts: list[int] = []
@@ -76,7 +76,7 @@ def period(queries: Queries, wanted: Filter) -> tuple[int, int] | None:
         for moments, direction in ((firsts, "ASC"), (lasts, "DESC")):
             sql = f"SELECT {column} {inside} ORDER BY {column} {direction} LIMIT 1 OFFSET ?"
             moments.extend(moment for (moment,) in queries.rows(sql, (*times, stored // _OUTLIERS)))
-    return (min(firsts), max(lasts)) if firsts and lasts else None
+    return min(firsts, default=1), max(lasts, default=1)
 
 
 def log_conditions(wanted: Filter) -> tuple[list[str], list[Any]]:

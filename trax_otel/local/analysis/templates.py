@@ -14,18 +14,24 @@ from typing import Final
 from .rows import MOST_CHARACTERS
 
 _CLOCK: Final = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"
+_PART: Final = "[0-9a-fA-F]{1,4}"
+_SIX: Final = (
+    rf"(?<![\w:])(?:(?:{_PART}:){{5,7}}{_PART}"
+    rf"|(?=[a-fA-F:]*\d)(?:(?:{_PART}:){{1,6}}|:)(?:(?::{_PART}){{1,6}}|:))(?![\w:])"
+)
+"""IPv6 addresses, MAC addresses too."""
 _RULES: Final = (
     ("<url>", r"\b[a-z][a-z0-9+.-]{1,15}://[^\s'\"<>]+"),
     ("<email>", r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
     ("<uuid>", r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"),
     ("<time>", rf"\b{_CLOCK}\b|\b\d{{4}}-\d\d-\d\d(?:[T ](?:{_CLOCK}|\d\d:\d\d)(?:Z|[+-]\d\d:?\d\d)?)?\b"),
-    ("<address>", r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b"),
-    # An apostrophe is no quotation mark, and what a colon follows is a key.
-    ("<text>", r"(?<!\w)(?:'[^'\n]*'|\"[^\"\n]*\")(?!\w|\s*:)"),
-    ("<path>", r"(?<![\w/])(?:/[\w.@%+-]+){2,}/?"),
+    ("<address>", rf"\b\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?::\d{{1,5}})?\b|{_SIX}"),
+    # An apostrophe is no quotation mark, and what a colon follows is a key. Beside `<` or `>` a value may have stood.
+    ("<text>", r"(?<![\w>])(?:'[^'\n]*'|\"[^\"\n]*\")(?![\w<]|\s*:)"),
+    ("<path>", r"(?<![\w/>])(?:/[\w.@%+-]+){2,}/?"),
     ("<hex>", r"\b(?:0x[0-9a-fA-F]+|(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,})\b"),
     ("<number>", r"(?<![\w.])[+-]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?(?=(?:ns|us|µs|ms|s|m|h|d|%|B|kB|KB|MB|GB|KiB|MiB|GiB)?\b|%)"),
-    ("<id>", r"(?<!\w)(?=[\w-]*\d)(?=[\w-]*[^\W\d])[\w-]+(?:\.\d+)*"),
+    ("<id>", r"(?<!\w)(?=[\w-]*\d)(?=[\w-]*[^\W\d])\w[\w-]*(?:\.\d+\b)*"),
 )  # fmt: skip
 _VALUES: Final = re.compile("|".join(f"({pattern})" for _, pattern in _RULES))
 _NAMES: Final = tuple(name for name, _ in _RULES)
@@ -49,8 +55,10 @@ def template(message: str) -> str:
 def _placeholder(found: re.Match[str]) -> str:
     """What stands for a value. Of `order-4711` and `worker3` the word stays; an error's code says what kind of line it is."""
     name, value = _NAMES[(found.lastindex or 1) - 1], found[0]
-    if name != "<id>" or _CODE.fullmatch(value):
-        return name if name != "<id>" else value
+    if name != "<id>":
+        return name
+    if _CODE.fullmatch(value):
+        return value
     if _MIXED.search(value):
         return name if len(value) >= LEAST_ID else value
     return _DIGITS.sub("<number>", value)
