@@ -92,6 +92,8 @@ def add_parser(subparsers: Any) -> None:
             view.add_argument("--follow", action="store_true", help="go on with what arrives, until Ctrl-C")
         if name != "trace":
             add_filters(view, figures=name in _FIGURES)
+        if name == "analyze":
+            view.set_defaults(limit=10)  # of each list
 
 
 def run(options: argparse.Namespace) -> int:

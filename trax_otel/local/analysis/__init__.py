@@ -18,11 +18,7 @@ from typing import Any, Final
 
 from ..model import Filter
 from ..queries import Queries
-from .bottlenecks import slowest
-from .changes import changes
-from .patterns import patterns
-from .security import security
-from .usage import usage
+from . import bottlenecks, changes, patterns, security, usage
 
 SCHEMA_VERSION: Final = 1
 
@@ -32,11 +28,11 @@ def _named(lists: tuple[list[Any], ...], *names: str) -> dict[str, list[Any]]:
 
 
 PARTS: Final[dict[str, Callable[[Queries, Filter], dict[str, list[Any]]]]] = {
-    "patterns": lambda queries, wanted: {"patterns": patterns(queries, wanted)},
-    "slowest": lambda queries, wanted: _named(slowest(queries, wanted), "bottlenecks", "repeated_calls"),
-    "security": lambda queries, wanted: _named(security(queries, wanted), "security_incidents", "security_events"),
-    "usage": lambda queries, wanted: {"usage": usage(queries, wanted)},
-    "changes": lambda queries, wanted: {"changes": changes(queries, wanted)},
+    "patterns": lambda queries, wanted: {"patterns": patterns.patterns(queries, wanted)},
+    "slowest": lambda queries, wanted: _named(bottlenecks.slowest(queries, wanted), "bottlenecks", "repeated_calls"),
+    "security": lambda queries, wanted: _named(security.security(queries, wanted), "security_incidents", "security_events"),
+    "usage": lambda queries, wanted: {"usage": usage.usage(queries, wanted)},
+    "changes": lambda queries, wanted: {"changes": changes.changes(queries, wanted)},
 }  # fmt: skip
 """What `--only` chooses, and the lists that each part gives."""
 

@@ -12,7 +12,7 @@ from ..filters import begin, span_conditions, where
 from ..model import Filter
 from ..queries import Queries
 from ..records import kind_name
-from .rows import add, bounded
+from .rows import MOST_GROUPS, add, bounded
 
 REPEATED: Final = 5
 """So many calls of one name under one span are worth a look."""
@@ -128,7 +128,7 @@ def _add(operations: _Operations, span: _Row, children: list[_Row]) -> int:
     entry.slowest = max(entry.slowest, (own, span.trace_id))
     for child in children:
         add(entry.below, child.name, max(0, min(child.end, span.end) - max(child.start, span.start)))
-    bounded(operations, lambda one: one.total)
+    bounded(operations, lambda one: one.total, MOST_GROUPS)
     return own
 
 
@@ -143,7 +143,7 @@ def _add_calls(repeated: _Repeated, span: _Row, children: list[_Row]) -> None:
             entry.total += sum(durations)
             if len(durations) > entry.most:
                 entry.most, entry.trace_id = len(durations), span.trace_id
-            bounded(repeated, lambda one: one.total)
+            bounded(repeated, lambda one: one.total, MOST_GROUPS)
 
 
 def _bottleneck(key: tuple[str, str, int], entry: _Operation, everything: int) -> Bottleneck:

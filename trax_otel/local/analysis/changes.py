@@ -13,7 +13,7 @@ from ..filters import span_conditions
 from ..model import Filter
 from ..queries import Queries
 from ..records import kind_name
-from .rows import bounded, each, period
+from .rows import MOST_GROUPS, bounded, each, period
 
 NEWEST: Final = 4
 """The newest part is a quarter of the time."""
@@ -50,6 +50,8 @@ class _Side:
 def changes(queries: Queries, wanted: Filter) -> list[Change]:
     """The changes, the surest first, then what is new or gone."""
     first, last = period(queries, wanted)
+    if first == last:
+        return []
     border = last - (last - first) // NEWEST
     where, values = span_conditions(wanted)
     select = ("SELECT s.id, r.service, s.name, s.kind, s.start_ns, s.duration_ns, s.status = 2 FROM span s"
@@ -60,7 +62,7 @@ def changes(queries: Queries, wanted: Filter) -> list[Change]:
         side = sides.setdefault((service, name, kind), (_Side(), _Side()))[start > border]
         side.durations.append(duration)
         side.failed += failed
-        bounded(sides, lambda both: sum(len(one.durations) for one in both))
+        bounded(sides, lambda both: sum(len(one.durations) for one in both), MOST_GROUPS)
     found = [
         Change(service, name, kind_name(kind), what, was, became, len(before.durations), len(now.durations), sure)
         for (service, name, kind), (before, now) in sides.items()

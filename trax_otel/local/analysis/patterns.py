@@ -125,6 +125,6 @@ def _lines(queries: Queries, wanted: Filter, middle: int, groups: _Groups) -> in
         if group is None:
             group = groups[key] = _Group(shape, severity, body[:MOST_CHARACTERS], trace_id)
         group.add(service, 1, moment, moment, later=moment > middle)
-        bounded(groups, _Group.count)
+        bounded(groups, _Group.count, MOST_GROUPS)
         total += 1
     return total

@@ -35,7 +35,7 @@ def each(
         after = found[-1][: len(order)]
 
 
-def bounded(groups: dict[Key, Group], size: Callable[[Group], int], most: int = MOST_GROUPS) -> None:
+def bounded(groups: dict[Key, Group], size: Callable[[Group], int], most: int) -> None:
     """Let go of the rarer half where there are too many groups: what is frequent stays, whatever else varies (lossy counting).
 
     A group that is let go and comes again is counted from there.

@@ -48,8 +48,8 @@ class SecurityEvents:
 
 @dataclass(frozen=True)
 class Incident:
-    """What should be looked at. `what`: `burst` (failures), `success after failures`, `tampering`; `by`: `actor`, `source` or
-    empty, where neither is known; `who`: that actor or source."""
+    """What should be looked at. `what`: `burst` (of failures), `success after failures` (a burst that one ended), `tampering`;
+    `by`: `actor`, `source` or empty, where neither is known; `who`: that actor or source."""
 
     what: str
     kind: str
@@ -105,7 +105,7 @@ _Found = deque[_Open]
 
 
 def security(queries: Queries, wanted: Filter) -> tuple[list[Incident], list[SecurityEvents]]:
-    """Bursts of failures, successes that follow them and tampering, the newest first; and all events, most frequent first."""
+    """Bursts of failures, those that a success ended, and tampering, the newest first; and all events, most frequent first."""
     groups: dict[tuple[str, str, str, str], _Group] = {}
     watched: OrderedDict[tuple[str, str, str], _Watched] = OrderedDict()
     found: _Found = deque(maxlen=MOST_GROUPS)
@@ -138,7 +138,7 @@ def _add(groups: dict[tuple[str, str, str, str], _Group], event: _Event) -> None
     group.last_ns = event.time_ns
     group.trace_id = event.trace_id or group.trace_id
     group.services.add(event.service)
-    bounded(groups, lambda one: one.count)
+    bounded(groups, lambda one: one.count, MOST_GROUPS)
 
 
 def _watch(watched: _Watched, event: _Event, by: str, who: str, found: _Found) -> None:
@@ -160,11 +160,9 @@ def _watch(watched: _Watched, event: _Event, by: str, who: str, found: _Found) -
             found.append(watched.burst)
             failures.clear()
     elif burst:
-        broken_in = _Open(
-            "success after failures", by, who, burst.events[: MOST_TRACES - 1], burst.count, burst.last_ns
-        )
-        broken_in.add(event)
-        found.append(broken_in)
+        burst.what = "success after failures"
+        del burst.events[MOST_TRACES - 1 :]  # the success is told of, whatever came before
+        burst.add(event)
         watched.burst = None
 
 

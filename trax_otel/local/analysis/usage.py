@@ -8,7 +8,7 @@ from typing import Final
 from ..filters import span_conditions
 from ..model import Filter
 from ..queries import Queries
-from .rows import add, attribute, bounded, each
+from .rows import MOST_GROUPS, add, attribute, bounded, each
 
 ENTRY: Final = "s.kind IN (2, 5)"
 """Spans of kind server and consumer."""
@@ -66,7 +66,7 @@ def usage(queries: Queries, wanted: Filter) -> list[Usage]:
         for caller, counts in zip(callers, (asked.agents, asked.clients), strict=True):
             if caller:
                 add(counts, str(caller))
-        bounded(operations, lambda one: one.count)
+        bounded(operations, lambda one: one.count, MOST_GROUPS)
         everything += 1
     found = []
     for (service, name), asked in operations.items():

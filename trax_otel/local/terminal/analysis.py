@@ -122,14 +122,14 @@ def _changes(console: Console, found: Sequence[Change]) -> None:
 
 
 _PARTS: Final[dict[str, tuple[Callable[[Console, Any], None], str]]] = {
-    "patterns": (_patterns, "No error or warning was stored."),
-    "bottlenecks": (_bottlenecks, "No span was stored: there is no time to account for."),
+    "patterns": (_patterns, "No error or warning was found."),
+    "bottlenecks": (_bottlenecks, "No span was found: there is no time to account for."),
     "repeated_calls": (_repeated, "No span makes the same call five times."),
     "security_incidents": (
         _incidents,
         "No burst of failures, no success after one, no tampering among the security events.",
     ),
-    "security_events": (_security, "No security event was logged (trax_otel.logging.log_security_event)."),
-    "usage": (_usage, "No request or message came in: no span is of kind server or consumer."),
+    "security_events": (_security, "No security event was found (trax_otel.logging.log_security_event logs them)."),
+    "usage": (_usage, "No request or message that came in was found (a span of kind server or consumer)."),
     "changes": (_changes, "The newest quarter of the time does nothing differently that chance would not explain."),
 }
