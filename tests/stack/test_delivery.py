@@ -1,17 +1,18 @@
-"""Killed without warning, a collector loses nothing that it has acknowledged."""
+"""Killed without warning, agent and tier 1 lose nothing that they have acknowledged; tier 2 loses what is undecided."""
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from support import otlp_data
-from support.gateway import Door, node
+from support.gateway import Door, gateway, node
 from support.otlp_endpoint import OtlpEndpoint, Reply, otlp_endpoint
 from support.real_stack import RunningServer, running, until
 
@@ -90,3 +91,56 @@ def test_tier_1_killed_while_tier_2_is_away_loses_nothing(sink: OtlpEndpoint, tm
         acknowledged = sender.stop()
         with running(second, tmp_path):
             until(lambda: acknowledged <= span_ids(sink), "every acknowledged span", 120)
+
+
+WAIT = 6.0
+"""The decision wait of these tests; everything else is as shipped."""
+ON_THE_WAY = 4.0
+"""What the queues before tier 2 may hold a span for (1 s), and the sampling's own clock (1 s), doubled for a busy machine."""
+
+
+def send_traces(door: Door, sent: dict[bytes, float], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        trace = secrets.token_bytes(16)
+        spans = [otlp_data.span("failed", trace=trace, error=True) for _ in range(2)]
+        if door.send(otlp_data.traces(*spans)) == 200:
+            sent[trace] = time.monotonic()
+        time.sleep(0.02)
+
+
+def arrived(sink: OtlpEndpoint) -> set[bytes]:
+    return {
+        span.trace_id
+        for message in sink.accepted("/v1/traces") for group in message.resource_spans
+        for scope in group.scope_spans for span in scope.spans
+    }  # fmt: skip
+
+
+def test_a_killed_tier_2_loses_only_what_is_younger_than_the_decision_wait(
+    sink: OtlpEndpoint, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    sent: dict[bytes, float] = {}
+    with gateway(tmp_path, sink.url, tier2=1, TRAX_DECISION_WAIT=f"{WAIT:.0f}s") as (door, (second, _)):
+        send_traces(door, sent, WAIT + ON_THE_WAY + 2)
+        second.kill()
+        killed = time.monotonic()
+        second.start()
+        send_traces(door, sent, 1)
+        after = {trace for trace, at in sent.items() if at > killed}
+        until(lambda: after <= arrived(sink), "what was sent after the kill", 60)
+    lost = {trace: killed - at for trace, at in sent.items() if trace not in arrived(sink)}
+    record_testsuite_property("lost by tier 2", f"{len(lost)}, the oldest {max(lost.values()):.1f} s before the kill")
+    assert lost  # else this shows nothing
+    assert max(lost.values()) < WAIT + ON_THE_WAY
+
+
+def test_a_tier_2_that_is_asked_to_end_decides_on_what_it_has(sink: OtlpEndpoint, tmp_path: Path) -> None:
+    """So that a rollout loses nothing: only the later spans of a trace may be judged without the earlier ones."""
+    sent: dict[bytes, float] = {}
+    with gateway(tmp_path, sink.url, tier2=1, TRAX_DECISION_WAIT="30s") as (door, (second, _)):
+        send_traces(door, sent, 3)
+        time.sleep(ON_THE_WAY)  # all of it is in tier 2
+        second.stop()
+        second.start()
+        until(lambda: set(sent) <= arrived(sink), "every trace", 60)

@@ -1,4 +1,4 @@
-"""How much one core of a collector carries, with the shipped files: `measure.py [COUNT]` (200 000 spans, log records and points each).
+"""How much one core of a collector carries, with the shipped files: `measure.py [COUNT]` (200 000 of each signal).
 
 What is counted is the process's own CPU time (user and system), not the clock on the wall: whatever else the machine does changes
 little about it. Memory is the most that the process ever held. Sender and stores are processes of their own and not counted.
@@ -22,9 +22,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from support import otlp_data  # noqa: E402
-from support.gateway import Door, node  # noqa: E402
-from support.real_stack import RunningServer, running, until  # noqa: E402
+from support import otlp_data
+from support.gateway import Door, node
+from support.real_stack import RunningServer, running, until
 
 BATCH = 500
 SIGNALS = {"traces": "spans", "logs": "log_records", "metrics": "metric_points"}
@@ -70,8 +70,9 @@ def most_memory(pid: int) -> int:
 
 def _attributes(number: int) -> dict[str, Any]:
     return {
-        "http.request.method": "GET", "http.route": "/orders/{id}", "http.response.status_code": 200, "url.path": f"/orders/{number}",
-        "server.address": "shop.example", "server.port": 443, "user_agent.original": "Mozilla/5.0 (X11; Linux x86_64)",
+        "http.request.method": "GET", "http.route": "/orders/{id}", "http.response.status_code": 200,
+        "url.path": f"/orders/{number}", "server.address": "shop.example", "server.port": 443,
+        "user_agent.original": "Mozilla/5.0 (X11; Linux x86_64)",
         "trax.operation.name": "charge", "trax.outcome": "success", "customer.tier": "gold",
     }  # fmt: skip
 
@@ -91,7 +92,9 @@ def spans(first: int) -> Any:
 
 def records(first: int) -> Any:
     """A request of log records with a sentence and seven attributes."""
-    body = "charged order {} of customer 4711 after 2 attempts, with the provider's answer accepted and 3 items reserved"
+    body = (
+        "charged order {} of customer 4711 after 2 attempts, with the provider's answer accepted and 3 items reserved"
+    )
     some = dict(list(_attributes(0).items())[:7])
     return otlp_data.logs(
         *(otlp_data.record(body.format(number), attributes=some) for number in range(first, first + BATCH))
@@ -134,7 +137,9 @@ def carry(door: Door, signal: str, count: int, collectors: list[RunningServer], 
 
 def main(count: int) -> None:
     """Print a table: CPU seconds for a million items, items for each second of one core, memory."""
-    print("| collector | items | CPU for a million | items a second and core | memory, at most |\n|---|---|---:|---:|---:|")
+    print(
+        "| collector | items | CPU for a million | items a second and core | memory, at most |\n|---|---|---:|---:|---:|"
+    )
     with ExitStack() as open_until_the_end, tempfile.TemporaryDirectory() as temporary:
         sink, folder = open_until_the_end.enter_context(store()), Path(temporary)
         for signal, kind in SIGNALS.items():

@@ -1,0 +1,79 @@
+"""The gateway in operation: certificates and tokens change while it runs, tier 2 is full, a vendor stands in for the stores."""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+
+from support import otlp_data
+from support.gateway import Door, credentials, gateway, node
+from support.otlp_endpoint import otlp_endpoint
+from support.real_stack import ROOT, running, servers, until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+
+
+def test_a_new_certificate_and_a_new_token_count_without_a_restart(tmp_path: Path) -> None:
+    """As a renewal by cert-manager does it: the files change. The wait is an hour as shipped, a second here."""
+    server = node("tier1", "gateway-tier1.yaml", tmp_path, "http://127.0.0.1:9", TRAX_TLS_RELOAD="1s")
+    address = ("127.0.0.1", int(server.environment["TRAX_OTLP_HTTP_PORT"]))
+    with running(server, tmp_path):
+        before = ssl.get_server_certificate(address)
+        credentials(tmp_path / "credentials")
+        (tmp_path / "credentials" / "token").write_text("another-token\n")
+        new = (tmp_path / "credentials" / "crt").read_text().strip()
+        until(lambda: ssl.get_server_certificate(address).strip() == new != before.strip(), "the new certificate", 20)
+        door, message = Door(server, secured=True), otlp_data.traces(otlp_data.span())
+        until(lambda: door.send(message, {"authorization": "Bearer another-token"}) == 200, "the new token taken", 20)
+        assert door.send(message) == 401
+
+
+def test_a_full_tier_2_lets_senders_wait_and_throws_no_undecided_trace_away(tmp_path: Path) -> None:
+    full = {"TRAX_SAMPLING_TRACES": "200", "TRAX_DECISION_WAIT": "2s"}
+    with otlp_endpoint() as sink, gateway(tmp_path, sink.url, tier2=1, **full) as (door, _):
+        sent = set()
+        for _ in range(10):
+            spans = [otlp_data.span("failed", error=True) for _ in range(200)]
+            assert door.send(otlp_data.traces(*spans)) == 200
+            sent |= {span.trace_id for span in spans}
+
+        def missing() -> set[bytes]:
+            return sent - {
+                span.trace_id
+                for message in sink.accepted("/v1/traces") for group in message.resource_spans
+                for scope in group.scope_spans for span in scope.spans
+            }  # fmt: skip
+
+        until(lambda: not missing(), "every failed trace", 120)
+
+
+def test_a_vendor_gets_all_three_signals_with_the_headers_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "headers.yaml").write_text("authorization: Basic bnVtYmVyOnRva2Vu\nx-scope: shop\n")
+    with otlp_endpoint() as sink:
+        usual = node("local", "local.yaml", tmp_path, "http://127.0.0.1:9")
+        environment = {
+            **usual.environment,
+            "TRAX_VENDOR_ENDPOINT": sink.url,
+            "TRAX_VENDOR_HEADERS_FILE": str(tmp_path / "headers.yaml"),
+        }
+        server = servers.collector("local", ["local.yaml", "vendor.yaml"], environment)
+        with running(server, tmp_path):
+            door = Door(server, secured=False)
+            assert door.send(otlp_data.traces(otlp_data.span(trace=secrets.token_bytes(16)))) == 200
+            assert door.send(otlp_data.logs(otlp_data.record(at=time.time_ns())), signal="logs") == 200
+            assert door.send(otlp_data.metrics(otlp_data.counter()), signal="metrics") == 200
+            for path in ("/v1/traces", "/v1/logs", "/v1/metrics"):
+                until(lambda path=path: sink.accepted(path), f"something at {path}", 40)
+        assert {request.headers["Authorization"] for request in sink.requests} == {"Basic bnVtYmVyOnRva2Vu"}
+        assert {request.headers["X-Scope"] for request in sink.requests} == {"shop"}
+
+
+def test_the_example_of_a_vendors_headers_is_one_line_of_yaml_and_comments() -> None:
+    import yaml
+
+    found = yaml.safe_load((ROOT / "collector-config/vendor-headers.example").read_text())
+    assert list(found) == ["authorization"]
