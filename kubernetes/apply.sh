@@ -25,7 +25,8 @@ there configmap trax-otel-stores || kubectl apply --filename stores.yaml
 if ! there secret trax-otel-tokens; then   # made once; the services' tokens and the gateway's, never seen in a process list
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT
-  ( umask 077; openssl rand -hex 32 >"$folder/services"; openssl rand -hex 32 >"$folder/gateway" )
+  # Without a line's end, which would get into the header that a service makes of its token.
+  ( umask 077; for name in services gateway; do openssl rand -hex 32 | tr -d '\n' >"$folder/$name"; done )
   kubectl --namespace "$space" create secret generic trax-otel-tokens --from-file="$folder"
 fi
 kubectl apply --filename certificates.yaml

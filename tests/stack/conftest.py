@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from support.real_stack import Stack, whole_stack
+from support.real_stack import Stack, servers, whole_stack
 
 HERE = Path(__file__).parent
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Which servers are tested; docs/stack.md says what differs from the newest."""
+    if config.option.markexpr != "stack":
+        return []
+    lines = (servers.ROOT / "tools/stack/versions.env").read_text(encoding="utf-8").splitlines()
+    return ["stack: " + ", ".join(line.lower() for line in lines if line and not line.startswith(("#", "GO", "WIRE")))]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
