@@ -77,7 +77,7 @@ authentication success ann 192.0.2.7 shop 1 14:13:25.000 {1}
 What is used
 operation service requests share failed busiest hour asked most by
 GET /list web 120 100.0% 14 2026-09-21 15:00 (60) curl/8.5 (120)
-What the newest quarter of the time does differently
+Different since 15:42:35.000, the newest quarter of the time
 operation service kind change before now sure
 GET /list web server slower 63 ms 120 ms 7.7 σ
 GET /list web server more errors 0.0% 45.2% 6.7 σ

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.stored import MS, S, Stored
+from support.stored import MS, S, Stored, ns
 from trax_otel.local.analysis.changes import (
     Change,
     changes,
@@ -60,6 +60,7 @@ def test_errors_speed_new_and_gone_are_told_with_their_figures(stored: Stored) -
     }  # fmt: skip
     fails = told["fails more errors"]
     assert (fails.before, fails.now, fails.before_count, fails.now_count) == (0.01, 0.2, 300, 100)
+    assert abs(fails.since_ns - ns(WHOLE * 3 / 4)) < WHOLE / 100 * MS
     slows = told["slows slower"]
     assert slows.before == pytest.approx(10 * MS, rel=0.05)
     assert slows.now == pytest.approx(20 * MS, rel=0.05)

@@ -43,6 +43,8 @@ def test_values_become_placeholders_and_words_stay(message: str, expected: str) 
 
 
 WORD = st.from_regex(r"[a-z]{1,12}", fullmatch=True)
+OTHER_WORD = st.from_regex(r"[g-z]{1,12}", fullmatch=True)
+"""No hexadecimal digits: `cafe2000` is an id."""
 QUOTED = st.text(
     alphabet=st.characters(codec="utf-8", exclude_characters="'\"\n", exclude_categories=["Cc"]), max_size=20
 )
@@ -81,7 +83,7 @@ def test_messages_that_differ_in_values_have_one_template(pair: tuple[str, str, 
     assert template(expected) == expected, "a template is its own"
 
 
-@given(st.lists(WORD, min_size=1, max_size=8), st.integers(0, 10**6), st.sampled_from(["-", "_", ""]))
+@given(st.lists(OTHER_WORD, min_size=1, max_size=8), st.integers(0, 10**6), st.sampled_from(["-", "_", ""]))
 def test_no_word_is_lost(words: list[str], number: int, between: str) -> None:
     shown = template(" ".join(f"{word}{between}{number}, {word}" for word in words))
     assert re.findall(r"[a-z]+", shown.replace("<number>", "")) == [word for word in words for _ in range(2)]

@@ -28,7 +28,8 @@ SLOWER: Final = 1.25
 @dataclass(frozen=True)
 class Change:
     """`what`: `more errors`, `fewer errors`, `slower`, `faster`, `new`, `gone`. Shares of failures, or medians in nanoseconds;
-    counts for `new` and `gone`. `deviations` is how sure it is, in standard deviations (0 for `new` and `gone`)."""
+    counts for `new` and `gone`. `deviations` is how sure it is, in standard deviations (0 for `new` and `gone`); `since_ns` is
+    when the newest quarter began."""
 
     service: str
     operation: str
@@ -39,6 +40,7 @@ class Change:
     before_count: int
     now_count: int
     deviations: float
+    since_ns: int
 
 
 @dataclass
@@ -64,7 +66,9 @@ def changes(queries: Queries, wanted: Filter) -> list[Change]:
         side.failed += failed
         bounded(sides, lambda both: sum(len(one.durations) for one in both), MOST_GROUPS)
     found = [
-        Change(service, name, kind_name(kind), what, was, became, len(before.durations), len(now.durations), sure)
+        Change(
+            service, name, kind_name(kind), what, was, became, len(before.durations), len(now.durations), sure, border
+        )
         for (service, name, kind), (before, now) in sides.items()
         for what, was, became, sure in _compared(before, now)
     ]

@@ -106,8 +106,8 @@ def _usage(console: Console, found: Sequence[Usage]) -> None:
 
 
 def _changes(console: Console, found: Sequence[Change]) -> None:
-    listing = Listing("What the newest quarter of the time does differently", "operation", "service", "kind", "change",
-                      "before>", "now>", "sure>")  # fmt: skip
+    title = f"Different since {moment(found[0].since_ns)}, the newest quarter of the time"
+    listing = Listing(title, "operation", "service", "kind", "change", "before>", "now>", "sure>")
     for one in found:
         if one.what.endswith("errors"):
             before, now = _share(one.before), _share(one.now)
