@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -90,6 +91,16 @@ def test_json_has_every_list_and_every_field(stored: Stored, command: Command) -
             assert list(record) == [field.name for field in fields(kind)]
     assert {name for name, records in document.items() if not records} == {"repeated_calls", "changes"}
     assert document["patterns"][0]["code"] == "TRAX-001"
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_page_names_every_field(name: str) -> None:
+    kind, part = LISTS[name]
+    page = (Path(__file__).parents[2] / "docs" / "analysis.md").read_text(encoding="utf-8")
+    (row,) = (line.split(" | ") for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+    assert row[1] == part
+    told = re.sub(r"\(.*?\)", "", row[2])  # what stands in brackets explains
+    assert re.findall(r"`(\w+)`", told) == [field.name for field in fields(kind)]
 
 
 @pytest.mark.parametrize("part", local.PARTS)
