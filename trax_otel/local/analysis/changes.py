@@ -56,7 +56,7 @@ def changes(queries: Queries, wanted: Filter) -> list[Change]:
         return []
     border = last - (last - first) // NEWEST
     where, values = span_conditions(wanted)
-    select = ("SELECT s.id, r.service, s.name, s.kind, s.start_ns, s.duration_ns, s.status = 2 FROM span s"
+    select = ("SELECT s.id, r.service, s.name, s.kind, s.start_ns, s.duration_ns, s.status = 2 FROM span s NOT INDEXED"
               " JOIN resource r ON r.id = s.resource_id")  # fmt: skip
     sides: dict[tuple[str, str, int], tuple[_Side, _Side]] = {}
     conditions = [where.removeprefix("WHERE ")] if where else []

@@ -46,7 +46,7 @@ class _Group:
     template: str
     severity: str
     example: str
-    trace_id: str | None
+    trace_id: str | None = None
     code: str = ""
     type: str = ""
     fingerprint: str = ""
@@ -55,8 +55,9 @@ class _Group:
     first_ns: int = 2**63 - 1
     last_ns: int = 0
 
-    def add(self, service: str, count: int, first: int, last: int, *, later: bool) -> None:
+    def add(self, service: str, count: int, first: int, last: int, trace_id: str | None, *, later: bool) -> None:
         self.services.add(service)
+        self.trace_id = trace_id or self.trace_id
         self.halves[later] += count
         self.first_ns = min(self.first_ns, first)
         self.last_ns = max(self.last_ns, last)
@@ -104,9 +105,12 @@ def _errors(queries: Queries, wanted: Filter, middle: int, groups: _Groups) -> i
         for entry in queries.errors(replace(half, limit=MOST_GROUPS)):
             shape = template(entry.message)
             key = ("error", entry.code, entry.type, entry.fingerprint or shape)
-            group = groups.setdefault(key, _Group(shape, "ERROR", entry.message[:MOST_CHARACTERS], entry.example_trace_id,
-                                                  entry.code, entry.type, entry.fingerprint))  # fmt: skip
-            group.add(entry.service, entry.count, entry.first_ns, entry.last_ns, later=bool(later))
+            if key not in groups:
+                message = entry.message[:MOST_CHARACTERS]
+                groups[key] = _Group(shape, "ERROR", message, None, entry.code, entry.type, entry.fingerprint)
+            groups[key].add(
+                entry.service, entry.count, entry.first_ns, entry.last_ns, entry.example_trace_id, later=bool(later)
+            )
             total += entry.count
     return total
 
@@ -123,8 +127,8 @@ def _lines(queries: Queries, wanted: Filter, middle: int, groups: _Groups) -> in
         key = ("line", severity, shape)
         group = groups.get(key)
         if group is None:
-            group = groups[key] = _Group(shape, severity, body[:MOST_CHARACTERS], trace_id)
-        group.add(service, 1, moment, moment, later=moment > middle)
+            group = groups[key] = _Group(shape, severity, body[:MOST_CHARACTERS])
+        group.add(service, 1, moment, moment, trace_id, later=moment > middle)
         bounded(groups, _Group.count, MOST_GROUPS)
         total += 1
     return total

@@ -26,7 +26,10 @@ Group = TypeVar("Group")
 def each(
     queries: Queries, select: str, conditions: Sequence[str], values: Sequence[Any], order: Sequence[str]
 ) -> Iterator[tuple[Any, ...]]:
-    """Every row of a SELECT in an order that is unique; the columns of the order are the first that it selects."""
+    """Every row of a SELECT in an order that is unique; the columns of the order are the first that it selects.
+
+    SQLite must find them in that order: an index on something else (`NOT INDEXED` rules it out) is sorted anew for each piece.
+    """
     columns, marks = ", ".join(order), ", ".join("?" * len(order))
     sql = f"{select} {where([*conditions, f'({columns}) > ({marks})'])} ORDER BY {columns} LIMIT {ROWS_AT_A_TIME}"
     after: tuple[Any, ...] = (-1,) * len(order)
