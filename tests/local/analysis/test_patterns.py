@@ -81,6 +81,16 @@ def test_a_warning_of_a_handled_exception_is_a_line_but_not_where_the_error_was_
     stored.logs(L("cache missed", 0, "WARN", attributes=handled))
     stored.logs(L("said before", 0, "WARN", attributes={**handled, semconv.ERROR_RECORDED: True}))
     assert [(one.template, one.type) for one in found(stored)] == [("cache missed", "")]
+    stored.logs(L("failed", 0, "ERROR", attributes={"exception.type": "OSError"}))
+    assert [(one.template, one.type, one.count) for one in found(stored)][1:] == [("failed", "OSError", 1)], (
+        "no line too"
+    )
+
+
+def test_a_pattern_leads_to_its_newest_trace(stored: Stored) -> None:
+    stored.logs(*(L("slow", place, "WARN", trace) for place, trace in enumerate((3, 4, None))))
+    stored.spans(failed(1, 5, 0, "bad"), failed(2, 6, 2, "bad"))
+    assert {one.template: one.example_trace_id for one in found(stored)} == {"slow": trace_id(4), "bad": trace_id(6)}
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,8 @@ def test_traces_and_watched_actors_are_bounded(stored: Stored, monkeypatch: pyte
     monkeypatch.setattr(module, "MOST_GROUPS", 3)
     stored.logs(*(event(1_000 + place, actor=f"user{place % 4}") for place in range(80)))
     assert {one.who for one in incidents(stored)} == {"ann"}, "forgotten before they failed five times"
+    stored.logs(*(event(2_000 + place, actor=f"user{place}" if place % 2 else "eve") for place in range(10)))
+    assert {one.who for one in incidents(stored)} == {"ann", "eve"}, "who goes on is not forgotten"
 
 
 def test_what_only_looks_like_an_event_is_none(stored: Stored) -> None:
