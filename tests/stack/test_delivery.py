@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
@@ -15,6 +16,7 @@ from support import otlp_data
 from support.gateway import Door, gateway, node
 from support.otlp_endpoint import OtlpEndpoint, Reply, otlp_endpoint
 from support.real_stack import RunningServer, running, until
+from support.services import get
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 SPANS = 50
@@ -78,6 +80,22 @@ def test_an_agent_killed_twice_while_the_gateway_comes_and_goes_loses_nothing(
         sink.behave = lambda path, count, message: Reply()
         until(lambda: acknowledged <= span_ids(sink), "every acknowledged span", 90)
     assert all(one.headers["Authorization"].startswith("Bearer ") for one in sink.requests)
+
+
+def test_what_is_refused_for_good_is_counted_and_what_comes_later_arrives(sink: OtlpEndpoint, tmp_path: Path) -> None:
+    """A wrong token: to repeat would not help. What is lost by it is in the series that an alert reads."""
+    sink.behave = lambda path, count, message: Reply(401)
+    with running(node("agent", "agent.yaml", tmp_path, sink.url), tmp_path) as agent:
+        door = Door(agent.server, secured=False)
+        metrics = f"http://127.0.0.1:{agent.server.environment['TRAX_METRICS_PORT']}/metrics"
+        assert door.send(otlp_data.traces(*(otlp_data.span("refused") for _ in range(7)))) == 200
+        counted = re.compile(r"^otelcol_exporter_send_failed_spans(_total)?\{.*\} 7$", re.MULTILINE)
+        until(lambda: counted.search(get(metrics)), "seven failed spans", 30)
+        sink.behave = lambda path, count, message: Reply()
+        kept = otlp_data.span("kept")
+        assert door.send(otlp_data.traces(kept)) == 200
+        until(lambda: span_ids(sink), "what came later", 30)
+    assert span_ids(sink) == {kept.span_id}
 
 
 def test_tier_1_killed_while_tier_2_is_away_loses_nothing(sink: OtlpEndpoint, tmp_path: Path) -> None:

@@ -137,6 +137,7 @@ def test_versions_are_those_that_are_tested() -> None:
     assert values("agent")["image"]["tag"] == versions["COLLECTOR"]
     for file in ("apply.sh", "common.yaml"):
         assert versions["COLLECTOR_CHART"] in (FOLDER / file).read_text(), file
+    assert f"k8s.io/api v{versions['KUBERNETES']}\n" in (ROOT / "tools/stack/kubernetes/go.mod").read_text()
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -121,6 +121,11 @@ def sent(collector: RunningServer, kind: str) -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"otelcol_exporter_sent_{kind}"))
 
 
+def has_sent(collector: RunningServer, kind: str, wanted: float) -> Callable[[], bool]:
+    """Whether that many have gone on: a question to ask again and again."""
+    return lambda: sent(collector, kind) >= wanted
+
+
 def carry(door: Door, signal: str, count: int, collectors: list[RunningServer], last: Callable[[], bool]) -> list[str]:
     """Send so many items; a line for each collector, once all has gone on."""
     before = [cpu_seconds(one.process.pid) for one in collectors]
@@ -147,16 +152,15 @@ def main(count: int) -> None:
                 with running(node(name, file, folder / signal, sink, **ROOMY), folder / signal) as one:
                     door = Door(one.server, secured=False)
                     # a local collector also sends the metrics that it makes
-                    done = lambda one=one, kind=kind: sent(one, kind) >= count  # noqa: E731
-                    print(*carry(door, signal, count, [one], done), sep="\n", flush=True)
+                    print(*carry(door, signal, count, [one], has_sent(one, kind, count)), sep="\n", flush=True)
             second = node("tier2", "gateway-tier2.yaml", folder / signal, sink, **ROOMY)
             hosts = f"[127.0.0.1:{second.environment['TRAX_OTLP_GRPC_PORT']}]"
             first = node("tier1", "gateway-tier1.yaml", folder / signal, sink, TRAX_TIER2=hosts, **ROOMY)
             with running(second, folder / signal) as tier2, running(first, folder / signal) as tier1:
                 both = [tier1, tier2] if signal == "traces" else [tier1]
                 wanted = count * 0.05 if signal == "traces" else count  # tier 2 keeps a tenth, give or take
-                done = lambda last=both[-1], kind=kind, wanted=wanted: sent(last, kind) >= wanted  # noqa: E731
-                print(*carry(Door(first, secured=True), signal, count, both, done), sep="\n", flush=True)
+                all_on = has_sent(both[-1], kind, wanted)
+                print(*carry(Door(first, secured=True), signal, count, both, all_on), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
