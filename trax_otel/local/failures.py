@@ -22,7 +22,7 @@ from .model import ErrorStats, Filter
 
 Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
-ROWS_AT_A_TIME: Final = 10_000
+ROWS_AT_A_TIME: Final = 1_000
 """All are looked at; so many are held in memory."""
 
 _HTTP_STATUS: Final = ("http.response.status_code", "http.status_code")
