@@ -24,7 +24,7 @@ stack-down:                 ## end exactly what `make stack` started
 
 test-stack: $(VENV)/.test   ## the shipped config files on the stack's real servers
 	@tools/stack/build.sh
-	@$(BIN)/python -m pytest tests/stack -m stack $(ARGS)
+	@$(BIN)/python -m pytest tests/stack -m stack -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.test        ## lint, format, types, import layers, generated pages
 	$(BIN)/ruff check .
