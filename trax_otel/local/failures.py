@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from .. import semconv
-from .filters import begin, contain, equal, where
+from .filters import log_conditions, span_conditions, where
 from .model import ErrorStats, Filter
 
 Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -43,6 +43,10 @@ AND NOT EXISTS (
 ORDER BY s.id DESC LIMIT ?
 """
 _RECORDED: Final = f'"{semconv.ERROR_RECORDED}":true'
+# The first two are those of the partial index `log_failed`.
+_FAILED_LOG: Final = ("(l.error_type IS NOT NULL OR l.error_code IS NOT NULL)",
+                      "(l.error_code IS NOT NULL OR l.severity_number >= 17)",
+                      f"instr(l.attributes, '{_RECORDED}') = 0")  # fmt: skip
 _LOGS: Final = f"""
 SELECT r.service, r.version, l.error_code, l.error_type, l.time_ns, l.body, l.trace_id, l.span_id, l.attributes, '[]', l.id
 FROM log l JOIN resource r ON r.id = l.resource_id {{where}} AND l.id < ? AND (l.trace_id IS NULL OR NOT EXISTS (
@@ -79,15 +83,17 @@ class _Occurrence:
     span_id: str | None
 
 
-def error_stats(rows: Rows, spans_where: str, values: Sequence[Any], wanted: Filter) -> list[ErrorStats]:
-    """The groups, most frequent first. `spans_where` chooses spans (`s`, `r`), whatever the code: a span may have several."""
+def error_stats(rows: Rows, wanted: Filter) -> list[ErrorStats]:
+    """The groups, most frequent first. Spans and records are read whatever their code: a span may have several."""
     groups: dict[tuple[str, str, str, str], _Group] = {}
-    for row in _newest_first(rows, _SPANS.format(where=spans_where), values):
+    conditions, values = span_conditions(replace(wanted, code=""), "(s.error_type IS NOT NULL OR s.status = 2)")
+    for row in _newest_first(rows, _SPANS.format(where=where(conditions)), values):
         for occurrence in _occurrences(row):
             _add(groups, occurrence, wanted)
     if not wanted.operation and not wanted.min_duration_ns:
-        log_where, log_values = _log_conditions(wanted)
-        for row in _newest_first(rows, _LOGS.format(where=log_where), log_values):
+        said = replace(wanted, code="", errors_only=False, min_severity=0, after_id=0)
+        conditions, values = log_conditions(said, *_FAILED_LOG)
+        for row in _newest_first(rows, _LOGS.format(where=where(conditions)), values):
             for occurrence in _occurrences(row):
                 _add(groups, occurrence, wanted)
     stats = [
@@ -108,26 +114,6 @@ def _newest_first(rows: Rows, sql: str, values: Sequence[Any]) -> Iterator[tuple
     while found := rows(sql, (*values, below, ROWS_AT_A_TIME)):
         yield from found
         below = found[-1][-1]
-
-
-def _log_conditions(wanted: Filter) -> tuple[str, list[Any]]:
-    # The two conditions are those of the partial index `log_failed`.
-    conditions = ["(l.error_type IS NOT NULL OR l.error_code IS NOT NULL)",
-                  "(l.error_code IS NOT NULL OR l.severity_number >= 17)",
-                  f"instr(l.attributes, '{_RECORDED}') = 0"]  # fmt: skip
-    values: list[Any] = []
-    for condition, value in (
-        ("r.service = ?", wanted.service),
-        ("l.time_ns >= ?", wanted.since_ns),
-        ("l.time_ns <= ?", wanted.until_ns),
-    ):
-        if value:
-            conditions.append(condition)
-            values.append(value)
-    begin(conditions, values, "l.trace_id", wanted.trace_id)
-    contain(conditions, values, ("l.body", "l.attributes"), wanted.text)
-    equal(conditions, values, "l.attributes", wanted)
-    return where(conditions), values
 
 
 def _occurrences(row: tuple[Any, ...]) -> Iterator[_Occurrence]:

@@ -3,44 +3,64 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from .model import Filter
 
+LOG_TEXTS: Final = ("l.body", "l.attributes")
+"""What is said in a log record; a listing of records looks at the event's name too."""
 
-def span_conditions(wanted: Filter, *more: str) -> tuple[str, list[Any]]:
-    """A WHERE clause over spans (`s`) and resources (`r`); `more` are conditions without values."""
-    conditions: list[str] = list(more)
-    values: list[Any] = []
-    for condition, value in (
+
+def span_conditions(wanted: Filter, *more: str) -> tuple[list[str], list[Any]]:
+    """Conditions over spans (`s`) and resources (`r`); `more` stand first, and their values go before the others."""
+    conditions, values = _asked(
+        more,
         ("r.service = ?", wanted.service),
         ("s.name = ?", wanted.operation),
         ("s.error_code = ?", wanted.code),
         ("s.start_ns >= ?", wanted.since_ns),
         ("s.start_ns <= ?", wanted.until_ns),
         ("s.duration_ns >= ?", wanted.min_duration_ns),
-    ):
-        if value:
-            conditions.append(condition)
-            values.append(value)
+    )
     begin(conditions, values, "s.trace_id", wanted.trace_id)
     if wanted.errors_only:
         conditions.append("s.status = 2")
     contain(conditions, values, ("s.name", "s.attributes", "s.events", "s.status_message"), wanted.text)
     equal(conditions, values, "s.attributes", wanted)
-    return where(conditions), values
+    return conditions, values
+
+
+def log_conditions(wanted: Filter, *more: str, texts: Sequence[str] = LOG_TEXTS) -> tuple[list[str], list[Any]]:
+    """Conditions over log records (`l`) and resources (`r`), as `span_conditions`; the text is looked for in `texts`."""
+    conditions, values = _asked(
+        more,
+        ("r.service = ?", wanted.service),
+        ("l.logger = ?", wanted.operation),
+        ("l.error_code = ?", wanted.code),
+        ("l.time_ns >= ?", wanted.since_ns),
+        ("l.time_ns <= ?", wanted.until_ns),
+        ("l.severity_number >= ?", wanted.min_severity or (17 if wanted.errors_only else 0)),
+        ("l.id > ?", wanted.after_id),
+    )
+    begin(conditions, values, "l.trace_id", wanted.trace_id)
+    contain(conditions, values, texts, wanted.text)
+    equal(conditions, values, "l.attributes", wanted)
+    return conditions, values
 
 
 def series_conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
     """Conditions over series (`e`) and resources (`r`)."""
-    conditions, values = [], []
-    if wanted.service:
-        conditions.append("r.service = ?")
-        values.append(wanted.service)
+    conditions, values = _asked((), ("r.service = ?", wanted.service))
     contain(conditions, values, ("e.name", "e.description"), wanted.text)
     equal(conditions, values, "e.attributes", wanted)
     return conditions, values
+
+
+def _asked(first: Iterable[str], *columns: tuple[str, Any]) -> tuple[list[str], list[Any]]:
+    """The first conditions, and those of the columns that something is asked of, with what that is."""
+    asked = [(condition, value) for condition, value in columns if value]
+    return [*first, *(condition for condition, _ in asked)], [value for _, value in asked]
 
 
 def begin(conditions: list[str], values: list[Any], column: str, trace_id: str) -> None:

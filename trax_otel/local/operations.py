@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .filters import span_conditions
+from .filters import span_conditions, where
 from .model import Filter, OperationStats
 from .records import kind_name
 
@@ -32,7 +32,8 @@ class _Figures:
 def operation_stats(rows: Rows, wanted: Filter) -> list[OperationStats]:
     """The operations of the spans that fit, busiest first."""
     searching = wanted.text or wanted.extra or wanted.code or wanted.trace_id
-    condition, values = span_conditions(wanted)
+    conditions, values = span_conditions(wanted)
+    condition = where(conditions)
     groups = _looked_at(rows, condition, values) if searching else _counted(rows, condition, values)
     busiest = sorted(groups.items(), key=lambda entry: (-entry[1].count, entry[0]))[: wanted.limit]
     stats = []
@@ -85,7 +86,7 @@ def _counted(rows: Rows, condition: str, values: Sequence[Any]) -> dict[Key, _Fi
 
 def _nth(rows: Rows, key: Key, figures: _Figures, rank: int, wanted: Filter) -> int:
     """The duration that stands at a place in the order."""
-    condition, values = span_conditions(
+    conditions, values = span_conditions(
         Filter(
             since_ns=wanted.since_ns, until_ns=wanted.until_ns, min_duration_ns=wanted.min_duration_ns,
             errors_only=wanted.errors_only,
@@ -93,7 +94,8 @@ def _nth(rows: Rows, key: Key, figures: _Figures, rank: int, wanted: Filter) -> 
         "s.name = ?", f"s.resource_id IN ({','.join(map(str, figures.resources))})", "s.kind = ?",
     )  # fmt: skip
     found = rows(
-        f"SELECT s.duration_ns FROM span s INDEXED BY span_operation {condition} ORDER BY s.duration_ns LIMIT 1 OFFSET ?",
+        f"SELECT s.duration_ns FROM span s INDEXED BY span_operation {where(conditions)}"
+        " ORDER BY s.duration_ns LIMIT 1 OFFSET ?",
         (key[1], key[2], *values, rank),
     )
     return int(found[0][0]) if found else 0  # spans may have gone between the two questions

@@ -6,12 +6,11 @@ import contextlib
 import sqlite3
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from .failures import error_stats
-from .filters import begin, contain, equal, series_conditions, span_conditions, where
+from .filters import LOG_TEXTS, begin, log_conditions, series_conditions, span_conditions, where
 from .model import (
     ErrorStats,
     Filter,
@@ -141,10 +140,9 @@ class Queries:
                 text=wanted.text,
                 extra=wanted.extra,
             )
-            condition, inner_values = span_conditions(inner)
-            conditions.append(
-                f"t.trace_id IN (SELECT s.trace_id FROM span s JOIN resource r ON r.id = s.resource_id {condition})"
-            )
+            within, inner_values = span_conditions(inner)
+            spans = f"SELECT s.trace_id FROM span s JOIN resource r ON r.id = s.resource_id {where(within)}"
+            conditions.append(f"t.trace_id IN ({spans})")
             values += inner_values
         order = "t.id" if wanted.after_id else "t.start_ns DESC, t.id DESC"
         rows = self.rows(
@@ -199,8 +197,7 @@ class Queries:
     def errors(self, wanted: Filter | None = None) -> list[ErrorStats]:
         """Errors that belong together (service, code, type, fingerprint), most frequent first; each counts once."""
         wanted = wanted or Filter()
-        condition, values = span_conditions(replace(wanted, code=""), "(s.error_type IS NOT NULL OR s.status = 2)")
-        return error_stats(self.rows, condition, values, wanted)
+        return error_stats(self.rows, wanted)
 
     # --- Retries, breakers, recoveries -------------------------------------------------------------------------------
 
@@ -221,22 +218,7 @@ class Queries:
     def logs(self, wanted: Filter | None = None) -> list[Log]:
         """Log records, newest first; with `after_id` what arrived since, oldest first."""
         wanted = wanted or Filter()
-        conditions, values = [], []
-        for condition, value in (
-            ("r.service = ?", wanted.service),
-            ("l.error_code = ?", wanted.code),
-            ("l.time_ns >= ?", wanted.since_ns),
-            ("l.time_ns <= ?", wanted.until_ns),
-            ("l.severity_number >= ?", wanted.min_severity or (17 if wanted.errors_only else 0)),
-            ("l.id > ?", wanted.after_id),
-            ("l.logger = ?", wanted.operation),
-        ):
-            if value:
-                conditions.append(condition)
-                values.append(value)
-        begin(conditions, values, "l.trace_id", wanted.trace_id)
-        contain(conditions, values, ("l.body", "l.attributes", "l.event_name"), wanted.text)
-        equal(conditions, values, "l.attributes", wanted)
+        conditions, values = log_conditions(wanted, texts=(*LOG_TEXTS, "l.event_name"))
         order = "l.id" if wanted.after_id else "l.time_ns DESC, l.id DESC"
         return [
             log_of(row)

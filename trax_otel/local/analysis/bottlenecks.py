@@ -167,7 +167,7 @@ def _traces(queries: Queries, wanted: Filter) -> Iterator[list[_Row]]:
     """The spans of all traces that may have a span that fits, a trace at a time."""
     chosen, values = span_conditions(wanted)
     select = (f"SELECT s.trace_id, s.span_id, s.parent_id, s.name, s.kind, r.service, s.start_ns, s.end_ns,"
-              f" {chosen.removeprefix('WHERE ') or '1'} FROM span s JOIN resource r ON r.id = s.resource_id")  # fmt: skip
+              f" {' AND '.join(chosen) or '1'} FROM span s JOIN resource r ON r.id = s.resource_id")  # fmt: skip
     for ids in _batches(queries, wanted):
         spans: dict[str, list[_Row]] = {}
         for row in queries.rows(

@@ -55,11 +55,10 @@ def changes(queries: Queries, wanted: Filter) -> list[Change]:
     if first == last:
         return []
     border = last - (last - first) // NEWEST
-    where, values = span_conditions(wanted)
+    conditions, values = span_conditions(wanted)
     select = ("SELECT s.id, r.service, s.name, s.kind, s.start_ns, s.duration_ns, s.status = 2 FROM span s NOT INDEXED"
               " JOIN resource r ON r.id = s.resource_id")  # fmt: skip
     sides: dict[tuple[str, str, int], tuple[_Side, _Side]] = {}
-    conditions = [where.removeprefix("WHERE ")] if where else []
     for _, service, name, kind, start, duration, failed in each(queries, select, conditions, values, ("s.id",)):
         side = sides.setdefault((service, name, kind), (_Side(), _Side()))[start > border]
         side.durations.append(duration)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ... import semconv
+from ..filters import log_conditions
 from ..model import Filter
 from ..queries import Queries
-from .rows import MOST_CHARACTERS, MOST_GROUPS, beginning, bounded, each, log_conditions, period
+from .rows import MOST_CHARACTERS, MOST_GROUPS, beginning, bounded, each, period
 from .templates import template
 
 SIGNIFICANT: Final = 3.0
@@ -116,13 +117,11 @@ def _errors(queries: Queries, wanted: Filter, middle: int, groups: _Groups) -> i
 
 
 def _lines(queries: Queries, wanted: Filter, middle: int, groups: _Groups) -> int:
-    conditions, values = log_conditions(wanted)
+    conditions, values = log_conditions(wanted, *_NO_ERROR)
     select = (f"SELECT l.id, r.service, l.severity, {beginning('l.body')}, l.time_ns, l.trace_id FROM log l"
               " JOIN resource r ON r.id = l.resource_id")  # fmt: skip
     total = 0
-    for _, service, severity, body, moment, trace_id in each(
-        queries, select, [*conditions, *_NO_ERROR], values, ("l.id",)
-    ):
+    for _, service, severity, body, moment, trace_id in each(queries, select, conditions, values, ("l.id",)):
         shape = template(body)
         key = ("line", severity, shape)
         group = groups.get(key)

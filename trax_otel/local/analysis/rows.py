@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from ..filters import begin, contain, equal, where
+from ..filters import where
 from ..model import Filter
 from ..queries import Queries
 
@@ -80,24 +80,3 @@ def period(queries: Queries, wanted: Filter) -> tuple[int, int]:
             sql = f"SELECT {column} {inside} ORDER BY {column} {direction} LIMIT 1 OFFSET ?"
             moments.extend(moment for (moment,) in queries.rows(sql, (*times, stored // _OUTLIERS)))
     return min(firsts, default=1), max(lasts, default=1)
-
-
-def log_conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
-    """Conditions over log records (`l`) and resources (`r`)."""
-    conditions: list[str] = []
-    values: list[Any] = []
-    for condition, value in (
-        ("r.service = ?", wanted.service),
-        ("l.logger = ?", wanted.operation),
-        ("l.error_code = ?", wanted.code),
-        ("l.time_ns >= ?", wanted.since_ns),
-        ("l.time_ns <= ?", wanted.until_ns),
-        ("l.severity_number >= ?", 17 if wanted.errors_only else 0),
-    ):
-        if value:
-            conditions.append(condition)
-            values.append(value)
-    begin(conditions, values, "l.trace_id", wanted.trace_id)
-    contain(conditions, values, ("l.body", "l.attributes"), wanted.text)
-    equal(conditions, values, "l.attributes", wanted)
-    return conditions, values

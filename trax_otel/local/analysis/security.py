@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from ... import semconv
+from ..filters import log_conditions
 from ..model import Filter
 from ..queries import Queries
-from .rows import MOST_GROUPS, attribute, bounded, each, log_conditions
+from .rows import MOST_GROUPS, attribute, bounded, each
 
 BURST: Final = 5
 """So many failures of one kind …"""
@@ -168,8 +169,7 @@ def _watch(watched: _Watched, event: _Event, by: str, who: str, found: _Found) -
 
 def _events(queries: Queries, wanted: Filter) -> Iterator[_Event]:
     """By their time, not by arrival: what several services saw is put together."""
-    conditions, values = log_conditions(wanted)
-    conditions.append(f"instr(l.attributes, '\"{semconv.SECURITY_EVENT}\"') > 0")
+    conditions, values = log_conditions(wanted, f"instr(l.attributes, '\"{semconv.SECURITY_EVENT}\"') > 0")
     details = ", ".join(f"coalesce({attribute('l.attributes', semconv.SECURITY_PREFIX + one)}, '')" for one in _COLUMNS)
     select = (
         f"SELECT l.time_ns, l.id, r.service, l.trace_id, {details} FROM log l JOIN resource r ON r.id = l.resource_id"

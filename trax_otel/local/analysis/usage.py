@@ -48,7 +48,7 @@ class _Asked:
 
 def usage(queries: Queries, wanted: Filter) -> list[Usage]:
     """Operations that are asked from outside, the most used first."""
-    where, values = span_conditions(wanted, ENTRY)
+    conditions, values = span_conditions(wanted, ENTRY)
     agent, client = (
         f"coalesce({', '.join(attribute('s.attributes', name) for name in names)})" for names in (AGENTS, CLIENTS)
     )
@@ -56,9 +56,7 @@ def usage(queries: Queries, wanted: Filter) -> list[Usage]:
               " JOIN resource r ON r.id = s.resource_id")  # fmt: skip
     operations: dict[tuple[str, str], _Asked] = {}
     everything = 0
-    for _, service, name, start, failed, *callers in each(
-        queries, select, [where.removeprefix("WHERE ")], values, ("s.id",)
-    ):
+    for _, service, name, start, failed, *callers in each(queries, select, conditions, values, ("s.id",)):
         asked = operations.setdefault((service, name), _Asked())
         asked.count += 1
         asked.failed += failed

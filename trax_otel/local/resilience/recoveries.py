@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ... import semconv
-from ..filters import span_conditions
+from ..filters import span_conditions, where
 from ..formats import shown
 from ..model import Filter, Link
 from ..schema import RESUMED_SPANS
@@ -136,14 +136,14 @@ def recoveries(rows: Rows, wanted: Filter) -> Recoveries:
 
 
 def _steps(rows: Rows, wanted: Filter) -> Iterator[_Step]:
-    condition, values = span_conditions(
+    conditions, values = span_conditions(
         Filter(service=wanted.service, since_ns=wanted.since_ns, until_ns=wanted.until_ns),
         "s.name IN ({})".format(", ".join(f"'{kind}'" for kind in KINDS)),
     )
     for service, trace_id, span_id, parent_id, name, start_ns, duration_ns, attributes in rows(
         "SELECT r.service, s.trace_id, s.span_id, s.parent_id, s.name, s.start_ns, s.duration_ns, s.attributes"
         " FROM span s INDEXED BY span_operation JOIN resource r ON r.id = s.resource_id"
-        f" {condition} ORDER BY s.start_ns DESC LIMIT ?",
+        f" {where(conditions)} ORDER BY s.start_ns DESC LIMIT ?",
         (*values, MOST),
     ):
         yield _Step(service, trace_id, span_id, parent_id, name, start_ns, duration_ns, json.loads(attributes))
@@ -230,14 +230,14 @@ def _percentiles(durations: list[int]) -> tuple[int, int]:
 
 
 def _resumed(rows: Rows, wanted: Filter) -> Iterator[Resumed]:
-    condition, values = span_conditions(
+    conditions, values = span_conditions(
         Filter(service=wanted.service, operation=wanted.operation, since_ns=wanted.since_ns, until_ns=wanted.until_ns,
                text=wanted.text, errors_only=wanted.errors_only),
         RESUMED_SPANS.replace("attributes", "s.attributes"),
     )  # fmt: skip
     for service, trace_id, span_id, start, duration, status, text, links in rows(
         "SELECT r.service, s.trace_id, s.span_id, s.start_ns, s.duration_ns, s.status, s.attributes, s.links"
-        f" FROM span s JOIN resource r ON r.id = s.resource_id {condition} ORDER BY s.id DESC LIMIT ?",
+        f" FROM span s JOIN resource r ON r.id = s.resource_id {where(conditions)} ORDER BY s.id DESC LIMIT ?",
         (*values, wanted.limit),
     ):
         attributes = json.loads(text)
