@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from support.stored import Stored
 
 # On a busy machine time says nothing of a property; in CI the same examples are tried each time.
 settings.register_profile(
@@ -32,3 +37,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     report.sections = [(name, text.encode("utf-8", "replace").decode()) for name, text in report.sections]
     return report
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[Stored]:
+    """A local store in a folder of its own, and what reads it."""
+    from support.stored import Stored
+
+    stored = Stored(tmp_path)
+    yield stored
+    stored.close()

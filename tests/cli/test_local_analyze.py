@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,6 @@ LISTS = {
     "changes": (changes.Change, "changes"),
 }
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Iterator[Stored]:
-    stored = Stored(tmp_path)
-    yield stored
-    stored.close()
 
 
 @pytest.fixture

@@ -5,21 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from support.stored import S, Stored, checkout_logs, failing_checkout, metric_request, span_id, trace_id
 from trax_otel.local import report as reporting
 from trax_otel.local.report import write_report
 
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Iterator[Stored]:
-    stored = Stored(tmp_path)
-    yield stored
-    stored.close()
+if TYPE_CHECKING:
+    import pytest
 
 
 def written(stored: Stored, tmp_path: Path) -> str:

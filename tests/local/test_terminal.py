@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -13,13 +11,6 @@ from support.stored import STACK, L, S, Stored, checkout_logs, failing_checkout,
 from trax_otel.local import terminal
 from trax_otel.local.links import targets
 from trax_otel.local.model import Filter
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Iterator[Stored]:
-    stored = Stored(tmp_path)
-    yield stored
-    stored.close()
 
 
 @pytest.fixture

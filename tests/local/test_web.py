@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 
 import httpx
 import pytest
@@ -41,13 +39,6 @@ VIEWS = (
     "/breakers",
     "/recoveries",
 )
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Iterator[Stored]:
-    stored = Stored(tmp_path)
-    yield stored
-    stored.close()
 
 
 @pytest.fixture

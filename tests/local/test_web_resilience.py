@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -30,13 +29,6 @@ from trax_otel.local.report import write_report
 from trax_otel.local.web import routes
 
 ATTACK = """"'><script>alert(1)</script><img src=x onerror=alert(2)>{{539*1234567}}"""
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> Iterator[Stored]:
-    stored = Stored(tmp_path)
-    yield stored
-    stored.close()
 
 
 @pytest.fixture

@@ -53,11 +53,7 @@ class Sender:
 
 
 def span_ids(sink: OtlpEndpoint) -> set[bytes]:
-    return {
-        span.span_id
-        for message in sink.accepted("/v1/traces") for group in message.resource_spans
-        for scope in group.scope_spans for span in scope.spans
-    }  # fmt: skip
+    return {span.span_id for span in sink.spans()}
 
 
 def kill_twice_while(sender: Sender, collector: RunningServer) -> None:
@@ -128,11 +124,7 @@ def send_traces(door: Door, sent: dict[bytes, float], seconds: float) -> None:
 
 
 def arrived(sink: OtlpEndpoint) -> set[bytes]:
-    return {
-        span.trace_id
-        for message in sink.accepted("/v1/traces") for group in message.resource_spans
-        for scope in group.scope_spans for span in scope.spans
-    }  # fmt: skip
+    return {span.trace_id for span in sink.spans()}
 
 
 def test_a_killed_tier_2_loses_only_what_is_younger_than_the_decision_wait(

@@ -10,7 +10,8 @@ from typing import Any, Final
 from .fields import BY_KEY, BY_VARIABLE, FILE_VARIABLE, OTHER_VARIABLES, SECTIONS, nearest
 from .sections import UNSET, Settings
 
-_SECRET: Final = r"(?i)pass|secret|token|key|auth|credential|cookie"  # noqa: S105
+SECRET_NAME: Final = r"(?i)pass|secret|token|key|auth|credential|cookie"  # noqa: S105
+"""Names of settings whose values are not shown; compiled when one is looked at, not at import."""
 _MAX_FILE: Final = 1024 * 1024
 PREFIX: Final = "TRAX_"
 _MISSPELT: Final = 0.8
@@ -143,7 +144,7 @@ def _hint(name: object, known: Any) -> str:
 
 
 def _shown(given: _Given) -> str:
-    if re.search(_SECRET, given.name) or (isinstance(given.value, str) and "://" in given.value and "@" in given.value):
+    if re.search(SECRET_NAME, given.name) or (isinstance(given.value, str) and "://" in given.value and "@" in given.value):
         return "its value (not shown)"
     text = repr(given.value)
     return text if len(text) <= 80 else f"{text[:77]}…"

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from ... import semconv
 from ...sdk import environment
 from ...sdk.environment import SIGNALS
-
-if TYPE_CHECKING:
-    from ...sdk.environment import Endpoint
-
 from .finding import Finding
+from .targets import otlp_endpoint
 
 Environ = Mapping[str, str]
 _OTLP: Final = "OTEL_EXPORTER_OTLP_"
@@ -82,7 +79,7 @@ def _service(environ: Environ) -> Iterator[Finding]:
 def _endpoints(environ: Environ) -> Iterator[Finding]:
     common = environ.get(f"{_OTLP}ENDPOINT", "").strip()
     for signal in SIGNALS:
-        end = _endpoint(environ, signal)
+        end = otlp_endpoint(environ, signal, [])
         if end is None:
             continue
         own = f"{_OTLP}{signal.upper()}_ENDPOINT"
@@ -94,11 +91,6 @@ def _endpoints(environ: Environ) -> Iterator[Finding]:
         elif end.protocol == "http/protobuf" and environ.get(own, "").strip() and path in {"", "/"}:
             yield Finding("environment.endpoint", "warning", f"{own} has no path", "it is used just as it is written",
                           f"write {end.url.rstrip('/')}/v1/{signal}", signal)  # fmt: skip
-
-
-def _endpoint(environ: Environ, signal: environment.Signal) -> Endpoint | None:
-    name = next((name for name in environment.exporter_names(environ, signal) if environment.is_otlp(name)), None)
-    return None if name is None else environment.endpoint(environ, signal, [], name)
 
 
 def _forced(environ: Environ) -> Iterator[Finding]:
@@ -113,7 +105,7 @@ def _forced(environ: Environ) -> Iterator[Finding]:
 
 
 def _files(environ: Environ) -> Iterator[Finding]:
-    ends = [end for signal in SIGNALS if (end := _endpoint(environ, signal)) is not None]
+    ends = [end for signal in SIGNALS if (end := otlp_endpoint(environ, signal, [])) is not None]
     for file in dict.fromkeys(
         file for end in ends for file in (end.certificate, end.client_certificate, end.client_key) if file
     ):

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple, get_args
 from urllib.parse import unquote, urlsplit
 
+from ...config.loading import SECRET_NAME
+
 Status = Literal["ok", "warning", "error", "skipped"]
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 HIDDEN: Final = "…"
 SHORTEST_SECRET: Final = 4
 """Characters; to look for shorter ones would tear words apart that have nothing to do with them."""
 
-SECRET_NAME: Final = re.compile(r"(?i)pass|secret|token|key|auth|credential|cookie")
 _USER: Final = re.compile(r"(?<=://)[^/@\s'\"]*@")
 
 
@@ -36,7 +37,7 @@ class Secrets:
         for name, value in environ.items():
             if name.endswith("_HEADERS"):
                 found.update(_header_secrets(value))
-            elif name.startswith(("OTEL_", "TRAX_")) and SECRET_NAME.search(name):
+            elif name.startswith(("OTEL_", "TRAX_")) and re.search(SECRET_NAME, name):
                 found.add(value)
             found.update(_password(value))
         for url in urls:

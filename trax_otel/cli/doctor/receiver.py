@@ -11,6 +11,7 @@ from . import wire, wrong
 from .finding import Finding
 from .items import CODECS
 from .reach import is_loopback
+from .stores import DENIED
 
 if TYPE_CHECKING:
     from ...sdk.environment import Endpoint
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 2.0
 """The longest to wait where the server says: try again."""
-_DENIED: Final = frozenset({401, 403, 407})
 _DENIED_GRPC: Final = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
 _WORDS: Final = {"traces": "test span", "metrics": "test data point", "logs": "test log record"}
 
@@ -75,7 +75,7 @@ def accepted(outcome: Outcome) -> bool:
 
 
 def _denied(outcome: Outcome) -> bool:
-    return outcome.status in _DENIED or outcome.grpc_code in _DENIED_GRPC
+    return outcome.status in DENIED or outcome.grpc_code in _DENIED_GRPC
 
 
 def _credentials(endpoint: Endpoint) -> str:

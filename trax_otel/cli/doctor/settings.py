@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from ... import config
 from ...config.fields import BY_VARIABLE, OTHER_VARIABLES, nearest
-from ...config.loading import PREFIX
+from ...config.loading import PREFIX, SECRET_NAME
 from ...sdk import environment, temporality
 from ...sdk.resource import build_resource
 from ...sdk.samplers import id_generator, load, sampler
-from .finding import SECRET_NAME, Finding
+from .finding import Finding
 
 if TYPE_CHECKING:
     from ...sdk.environment import Problems
@@ -58,7 +59,7 @@ def _shown(name: str, value: str) -> str:
     if name.endswith("_HEADERS"):
         names = [entry.partition("=")[0].strip() for entry in value.split(",") if "=" in entry]
         return f"{name} ({', '.join(names)})"
-    if SECRET_NAME.search(name) and not name.endswith(_PATHS):
+    if re.search(SECRET_NAME, name) and not name.endswith(_PATHS):
         return f"{name} (not shown)"
     return f"{name}={value}"
 

@@ -42,13 +42,18 @@ def resolve(environ: Mapping[str, str], problems: Problems) -> list[Target]:
 def _target(environ: Mapping[str, str], signal: Signal, problems: Problems) -> Target:
     if signal == "metrics" and not config.load(environ=environ)[0].metrics.export_enabled:
         return Target(signal, None, "TRAX_METRICS_EXPORT_ENABLED=false: no metric leaves the process")
-    names = environment.exporter_names(environ, signal)
-    ours = next((name for name in names if environment.is_otlp(name)), None)
-    if ours is None:
+    found = otlp_endpoint(environ, signal, problems)
+    if found is None:
         variable = f"OTEL_{signal.upper()}_EXPORTER"
-        what = "nothing is sent" if not names else "nothing of it is OTLP"
+        what = "nothing is sent" if not environment.exporter_names(environ, signal) else "nothing of it is OTLP"
         return Target(signal, None, f"{variable}={environ.get(variable, '').strip()}: {what}")
-    return Target(signal, environment.endpoint(environ, signal, problems, ours))
+    return Target(signal, found)
+
+
+def otlp_endpoint(environ: Mapping[str, str], signal: Signal, problems: Problems) -> Endpoint | None:
+    """Where the variables send a signal by OTLP; None where they do not."""
+    name = next((name for name in environment.exporter_names(environ, signal) if environment.is_otlp(name)), None)
+    return None if name is None else environment.endpoint(environ, signal, problems, name)
 
 
 def _declared(environ: Mapping[str, str], problems: Problems) -> list[Target]:

@@ -48,14 +48,14 @@ def importable() -> list[Finding]:
 
 def check(environ: Mapping[str, str]) -> list[Finding]:
     """All of it."""
-    installed = {_normal(one): one for one in distributions() if one.metadata["Name"]}
+    from packaging.utils import canonicalize_name
+
+    installed: dict[str, Distribution] = {
+        canonicalize_name(one.metadata["Name"]): one for one in distributions() if one.metadata["Name"]
+    }
     version = platform.python_version()
     found = [_python(version), *_unfit(installed), *_protobuf(), *_agents(installed), *_distros(environ)]
     return [*found, *_instrumentations()]
-
-
-def _normal(one: Distribution) -> str:
-    return str(one.metadata["Name"]).lower().replace("_", "-").replace(".", "-")
 
 
 def _python(version: str) -> Finding:
