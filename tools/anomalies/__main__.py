@@ -7,10 +7,10 @@ others. About 15 s for a service and three weeks.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
+
+from tools.stack.servers import programs
 
 from .history import Backfilled, judged
 from .score import ALERT, OF, Score, by_kind, by_service, score, table, verdicts
@@ -21,12 +21,6 @@ HELD_OUT: Final = range(101, 109)
 DAYS: Final = 23
 JUDGED_FROM: Final = 9
 """The first whole day that every series is judged on."""
-
-
-def programs() -> Path:
-    """Where tools/stack/build.sh puts the servers."""
-    home = os.environ.get("TRAX_STACK_HOME") or Path.home() / ".cache/trax-otel/stack"
-    return Path(home) / "bin"
 
 
 def outside(prometheus: Backfilled, history: History) -> dict[tuple[str, str], set[int]]:

@@ -144,7 +144,9 @@ def _hint(name: object, known: Any) -> str:
 
 
 def _shown(given: _Given) -> str:
-    if re.search(SECRET_NAME, given.name) or (isinstance(given.value, str) and "://" in given.value and "@" in given.value):
+    if re.search(SECRET_NAME, given.name) or (
+        isinstance(given.value, str) and "://" in given.value and "@" in given.value
+    ):
         return "its value (not shown)"
     text = repr(given.value)
     return text if len(text) <= 80 else f"{text[:77]}…"
