@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 # Extra pytest arguments: make test ARGS="tests/errors -k pickle"
 ARGS   ?=
 
-.PHONY: demo test test-stack stack stack-down check types docs bench lock pythons wheel clean
+.PHONY: demo test test-services test-stack stack stack-down check types docs bench lock pythons wheel clean
 
 demo: $(VENV)/.demo         ## run a third-party service under trax-otel and look at what it did
 	@$(BIN)/trax-otel demo $(ARGS)
@@ -25,6 +25,9 @@ stack-down:                 ## end exactly what `make stack` started
 test-stack: $(VENV)/.test   ## the shipped config files on the stack's real servers
 	@tools/stack/build.sh
 	@$(BIN)/python -m pytest tests/stack -m stack -n 2 --dist loadfile $(ARGS)
+
+test-services: $(VENV)/.test $(VENV)-services/.services   ## servers, workers and libraries that nobody here wrote, under `trax-otel run`
+	@$(BIN)/python -m pytest tests/services -m services -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.test        ## lint, format, types, import layers, generated pages
 	$(BIN)/ruff check .
@@ -50,12 +53,17 @@ lock: $(VENV)/.test         ## renew the pins that CI uses
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra test --universal --python-version 3.10 --quiet --no-emit-index-url \
 	  --no-annotate --no-header --output-file requirements/ci.txt --upgrade
+	$(BIN)/uv pip compile pyproject.toml requirements/services.in --extra auto --extra grpc --extra local --extra state \
+	  --python-version 3.11 --quiet --no-emit-index-url --no-annotate --no-header --output-file requirements/services.txt --upgrade
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .nox
+	rm -rf $(VENV) $(VENV)-services build dist .mypy_cache .pytest_cache .ruff_cache .nox
 
 $(VENV)/.demo: pyproject.toml requirements/ci.txt
 	@tools/venv.sh $(PYTHON) $(VENV) demo
 
 $(VENV)/.test: pyproject.toml requirements/ci.txt
 	@tools/venv.sh $(PYTHON) $(VENV) test
+
+$(VENV)-services/.services: pyproject.toml requirements/services.txt tools/services/install.sh
+	@tools/services/install.sh $(PYTHON) $(VENV)-services
