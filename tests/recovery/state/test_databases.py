@@ -145,7 +145,7 @@ def set_version(url: str, number: int) -> None:
 
 def test_a_newer_schema_is_refused(url, make_manager):
     set_version(url, schema.VERSION + 1)
-    with pytest.raises(StateSchemaError, match=r"schema has version 2, this trax_otel knows 1: upgrade trax-otel"):
+    with pytest.raises(StateSchemaError, match=r"schema has version 3, this trax_otel knows 2: upgrade trax-otel"):
         run_one(make_manager(SQLStorage(url)))
 
 
@@ -161,8 +161,8 @@ def test_an_older_schema_is_brought_up_once(url, make_manager, monkeypatch):
         ran.append(2)
         connection.exec_driver_sql("UPDATE trax_state_operation SET colour = 'blue'")
 
-    monkeypatch.setattr(schema, "VERSION", 3)
-    monkeypatch.setattr(schema, "MIGRATIONS", (add_column, paint))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, add_column, paint))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 2)
     for _ in range(2):
         storage = SQLStorage(url)
         colours = storage.transact(
@@ -181,8 +181,8 @@ def test_a_migration_that_fails_changes_nothing(url, make_manager, monkeypatch):
         connection.exec_driver_sql("ALTER TABLE trax_state_operation ADD COLUMN colour TEXT")
         connection.exec_driver_sql("SELECT nonsense FROM nowhere")
 
-    monkeypatch.setattr(schema, "VERSION", 2)
-    monkeypatch.setattr(schema, "MIGRATIONS", (fail,))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, fail))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
     with pytest.raises(StateStoreError):
         make_manager(SQLStorage(url)).sync.list_operations()
     monkeypatch.undo()
