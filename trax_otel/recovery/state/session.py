@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ... import semconv
+from ... import config, semconv
 from ...errors import TraxError, error_facts
 from ...metrics.operation import CANCELLED, FAILURE, REJECTED, SUCCESS, Operation
 from ...retry.plan import Call, Outcome, Plan
 from ...signals import SpanScope, attach_correlation, emit_event, record_error, start_span, tracing
 from ...signals.correlation import detach
+from ...signals.stacktrace import describe
 from . import telemetry
 from .calls import Calls, Slot
 from .core import Claim, Core
@@ -123,6 +124,7 @@ class Session:
                 self.held.span.add_link(link.context)
             self.operation.set(semconv.STATE_RECOVERIES, entered.recoveries)
         telemetry.count_operation(self.asked.operation_type, "recovered" if entered.way == "resumed" else "started")
+        self._debug("%s as %s, %d steps are recorded", entered.way, self.held.lease.hold.owner, len(entered.steps))
         return None
 
     # --- Steps and checkpoints -------------------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ class Session:
     def _replay(self, slot: Slot) -> Outcome:
         start_span(semconv.STATE_STEP_SPAN, self._attributes(slot)).end(SUCCESS)
         telemetry.count_step(self.asked.operation_type, "replayed")
-        _logger.debug("step %s of operation %s is recorded: it is not run again", slot.label, self.asked.operation_id)
+        self._debug("step %s is recorded: it is not run again", slot.label)
         return Outcome(slot.value)
 
     def _run(self, slot: Slot, function: Callable[[], Any]) -> Plan:
@@ -168,7 +170,15 @@ class Session:
             outcome = yield Call(partial(self._perform, partial(self._record, slot, outcome.value)))
             slot.leaves_recording = outcome.error is not None and not isinstance(outcome.error, TraxError)
         self._end_step(scope, outcome.error)
+        if outcome.error is None:
+            self._debug("step %s is recorded", slot.label)
+        else:
+            self._debug("step %s has no result: %s", slot.label, describe(outcome.error))
         return outcome
+
+    def _debug(self, line: str, *values: object) -> None:
+        if config.debug():
+            _logger.debug("operation %s: " + line, self.asked.operation_id, *values)  # noqa: G003  (a constant line)
 
     def _attributes(self, slot: Slot) -> dict[str, Any]:
         return {semconv.STATE_STEP: slot.label, semconv.STATE_REPLAYED: slot.recorded}
@@ -247,8 +257,10 @@ class Session:
             fail = partial(self.held.fail, error, self.entered.recoveries, self._recovering)
             yield Call(partial(self._perform, fail))
         self.held.release()
-        self._count(ours if error is None else error)
-        self._end(ours if error is None else error)
+        ended_by = ours if error is None else error
+        self._debug("left: %s", "completed" if ended_by is None else describe(ended_by))
+        self._count(ended_by)
+        self._end(ended_by)
         return Outcome(None, ours)
 
     def _count(self, error: BaseException | None) -> None:

@@ -66,7 +66,9 @@ class Watched:
     ) -> None:
         if self.recovering is not None and self.recovering.running:
             return
-        reason = error or ServiceUnavailableError(f"health check {self.name!r} failed: {self.detail or 'it said so'}")
+        reason = error
+        if reason is None:
+            reason = ServiceUnavailableError(f"health check {self.name!r} failed: {self.detail or 'it said so'}")
         metadata = {"check": self.name, "failed": self.streak.failed, "detail": self.detail}
         function = _contained(recover, RecoveryContext(self.name, reason, metadata=metadata))
         self.recovering = BoundedCall(f"{THREAD_NAME}-{self.name}-recovery", function, loop)
