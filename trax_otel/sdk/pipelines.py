@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import SpanLimits
 
 from .. import lifecycle
 from ..lifecycle import Deadline
-from . import fork, install, temporality
+from . import fork, install, private, temporality
 from .batch import BatchLogProcessor, BatchQueue, BatchSpanProcessor, FlushMark
 from .correlate import CorrelationProcessor
 from .delivery import OtlpDelivery
@@ -121,7 +121,7 @@ def log_pipeline(environ: Environment, resource: ProcessResource, problems: Prob
     if not deliveries:
         return None
     provider = fork.ForkingLoggerProvider(resource=resource, shutdown_on_exit=False)
-    provider._log_record_limits = _limits(LogRecordLimits, problems)  # no argument of older SDKs
+    private.set_log_limits(provider, _limits(LogRecordLimits, problems))
     pipeline = Pipeline("logs", provider)
     for delivery in deliveries:
         queue: BatchQueue[Any] = BatchQueue(delivery, batching(environ, "logs", problems))
@@ -140,17 +140,14 @@ def metric_pipeline(environ: Environment, resource: ProcessResource, problems: P
             pulled.append(delivery)
             continue
         exporter = getattr(delivery, "exporter", None)
+        preferred = None if exporter is None else private.preferences_of(exporter)
         readers.append(
             PeriodicReader(
                 delivery,
                 interval,
                 timeout,
-                temporality=temporality.preferred(environ, problems)
-                if exporter is None
-                else exporter._preferred_temporality,
-                aggregation=temporality.histograms(environ, problems)
-                if exporter is None
-                else exporter._preferred_aggregation,
+                temporality=preferred[0] if preferred else temporality.preferred(environ, problems),
+                aggregation=preferred[1] if preferred else temporality.histograms(environ, problems),
             )
         )
     if not readers and not pulled:

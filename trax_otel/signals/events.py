@@ -16,7 +16,7 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import get_current_span
 
 from .. import clock, lifecycle, semconv
-from . import providers
+from . import private, providers
 from .instruments import counter
 from .stacktrace import format_exception, message_of
 
@@ -154,7 +154,7 @@ def log_event(span: Span, attributes: Mapping[str, Any], timestamp: int | None =
     A `__del__` that logs while its own thread holds the span's lock would wait for ever: a held lock means no event.
     """
     seen = getattr(span, _LOG_EVENTS, 0)
-    lock = getattr(span, "_lock", None)
+    lock = private.lock_of(span)
     if lock is not None:
         if not lock.acquire(blocking=False):
             _count_log_event(span, seen)

@@ -11,6 +11,7 @@ from opentelemetry import context as otel_context
 
 from ...errors import EnvironmentError as MissingEnvironmentError
 from ...errors import InvalidConfigError
+from ...signals.private import without_instrumentation
 from .errors import StateStoreError
 from .storage import StateTransaction
 
@@ -28,7 +29,6 @@ _DRIVERS: Final = {
 }  # fmt: skip
 _SQLITE_URI: Final = frozenset({"uri", "mode", "cache", "immutable", "vfs", "psow", "nolock"})
 _ATTEMPTS: Final = 2
-_NO_INSTRUMENTATION: Final = (otel_context._SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
 
 
 def default_url() -> str:
@@ -97,10 +97,7 @@ class SQLStorage:
     def transact(self, work: Callable[[StateTransaction], T], *, write: bool = True) -> T:
         from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-        context = otel_context.get_current()  # an instrumentation of the database would trace our own bookkeeping
-        for key in _NO_INSTRUMENTATION:
-            context = otel_context.set_value(key, True, context)
-        token = otel_context.attach(context)
+        token = otel_context.attach(without_instrumentation())  # of the database: this is our own bookkeeping
         try:
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
