@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock
-from ..retry.budget import bounds, within
+from ..retry.budget import Binding
 from ..retry.drivers import perform_call
 from ..retry.plan import Call, Outcome, Plan
 from ..signals.stacktrace import describe
@@ -50,7 +49,7 @@ class Run:
         self._limits = limits
         self._awaits = awaits
         self._end = clock.current().monotonic() + limits.timeout
-        self._bounds = bounds.set(within(bounds.get(), self._end, None))  # retries in strategies keep to the deadline
+        self._binding = Binding(self._end)  # retries in strategies keep to the deadline
         self._trace: Trace | None = Trace(context.operation, context.error)
         self._prepared: str | None = None
         self._failures: list[tuple[str, BaseException]] = []
@@ -81,8 +80,7 @@ class Run:
     def close(self) -> None:
         """End what is still open, and let go of the errors."""
         self._ended("cancelled")
-        with contextlib.suppress(ValueError):  # a plan that was left, and collected in another context: its own is gone
-            bounds.reset(self._bounds)
+        self._binding.end()
         self._failures.clear()
 
     def _recoverer(self, strategy: RecoveryStrategy) -> Callable[[RecoveryContext], Any]:

@@ -6,14 +6,15 @@ import itertools
 import logging
 import sys
 from collections.abc import Callable
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import clock
 from ...config import UNSET, Unset
 from ...errors import InvalidConfigError, NetworkError
+from ...errors.awaiting import has_to_be_awaited, is_coroutine_function, refuse_awaitable
 from ...errors.classification import judge
-from ..conditions import Condition, check_condition, never_retried, retryable_by, test_of
+from ...errors.control_flow import leaves, never_retried
+from ..conditions import Condition, check_condition, retryable_by, test_of
 from . import decorating
 from .blocks import Blocks
 from .errors import CircuitOpenError
@@ -97,7 +98,7 @@ class CircuitBreaker:
         self.blocks = Blocks()
         self._name: str | None = None
         self._calls: Calls | None = None
-        self._is_failure = _by_classification if expected_exception is None else test_of(expected_exception)
+        self._is_failure = _by_classification if expected_exception is None else test_of(expected_exception, any)
         self._listeners: tuple[Listener, ...] = ()
         self._reported: set[Any] = set()
         if name is not None:
@@ -151,6 +152,8 @@ class CircuitBreaker:
         """
         if not callable(listener):
             raise InvalidConfigError(f"listener={listener!r} cannot be called")
+        if is_coroutine_function(listener):
+            raise InvalidConfigError(f"listener={listener!r} is a coroutine function; it is called, not awaited")
         self._listeners = (*self._listeners, listener)
 
         def remove() -> None:
@@ -173,10 +176,9 @@ class CircuitBreaker:
         except BaseException as error:
             permit.record(error)
             raise
-        if type(value) is CoroutineType:
-            value = decorating.awaited(permit, value)
-        else:
-            permit.record()
+        if has_to_be_awaited(value):
+            return decorating.handed_back(permit, value)  # type: ignore[no-any-return]
+        permit.record()
         return value  # type: ignore[no-any-return]
 
     async def acall(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -184,7 +186,7 @@ class CircuitBreaker:
         permit = self.acquire()
         try:
             value = function(*args, **kwargs)
-            if hasattr(value, "__await__"):
+            if has_to_be_awaited(value):
                 value = await value
         except BaseException as error:
             permit.record(error)
@@ -256,7 +258,7 @@ class CircuitBreaker:
     def _outcome(self, error: BaseException) -> CallOutcome:
         if not isinstance(error, Exception):
             return "cancelled"
-        if isinstance(error, CircuitOpenError) or never_retried(type(error)):
+        if isinstance(error, CircuitOpenError):
             return "ignored"
         try:
             return "failure" if self._is_failure(error) else "ignored"
@@ -276,7 +278,7 @@ class CircuitBreaker:
         told = tell(self, change)
         for listener in self._listeners:
             try:
-                listener(told)
+                refuse_awaitable(listener, listener(told))
             except Exception as failure:
                 self._report(listener, failure)
 
@@ -293,5 +295,7 @@ class CircuitBreaker:
 
 
 def _by_classification(error: BaseException) -> bool:
-    verdict = judge(error)
-    return issubclass(verdict.kind, NetworkError) or retryable_by(verdict)
+    """A group is the dependency's failure as soon as one of its errors is."""
+    return not never_retried(error) and any(
+        issubclass(verdict.kind, NetworkError) or retryable_by(verdict) for verdict in map(judge, leaves(error))
+    )
