@@ -64,17 +64,47 @@ def not_awaited(function: Any, value: Any) -> NotAwaitedError:
     return NotAwaitedError(f"{name} returned {type(value).__name__}, which has to be awaited: use the async form")
 
 
+def error_of(future: Any) -> BaseException | None:
+    """What a Task or Future that is done came to, without counting as somebody who looked at it: else asyncio would not
+    tell of an error that nobody awaits."""
+    import asyncio
+
+    if future.cancelled():
+        return asyncio.CancelledError()
+    error: BaseException | None = future._exception
+    return error
+
+
+def is_more_than_awaitable(value: Any) -> bool:
+    """Whether it is more than an awaitable: `async with` works on it too, and no coroutine could stand in for it."""
+    return hasattr(type(value), "__aenter__")
+
+
 def watched(value: Any, watching: Callable[[Any], Coroutine[Any, Any, T]]) -> Any:
     """What a plain function handed back, with `watching` around its awaiting: a coroutine, or a Task where it was a Task or
     Future (so that it can be cancelled, and runs though nobody awaits it).
 
     Raises:
-        NotAwaitedError: it is more than an awaitable (`async with` works on it), which nothing could stand in for.
+        NotAwaitedError: it is more than an awaitable.
     """
     if is_future(value):
         return value.get_loop().create_task(watching(value))
-    if hasattr(type(value), "__aenter__"):
+    if is_more_than_awaitable(value):
         raise NotAwaitedError(
             f"{type(value).__name__} is awaitable and a context manager: wrap a coroutine function that uses it instead"
         )
+    return watching(value)
+
+
+def watched_from_aside(
+    value: Any, ended: Callable[[BaseException | None], object], watching: Callable[[Any], Any]
+) -> Any:
+    """What a plain function handed back, for whoever only looks on: a Task or Future stays itself and `ended` is told how
+    it ended, around another awaitable comes `watching`. What is more than that passes, and has ended."""
+    if is_future(value):
+        value.add_done_callback(lambda future: ended(error_of(future)))
+        return value
+    if is_more_than_awaitable(value):
+        ended(None)
+        return value
     return watching(value)

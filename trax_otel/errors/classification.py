@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..signals.stacktrace import message_of
+from .awaiting import is_coroutine_function
 from .base import TraxError
 from .codes import Severity, error_code
 from .control_flow import depends_on_registrations, is_control_flow, leaves, members
@@ -60,6 +61,8 @@ def register_classifier(exception_type: type[BaseException], classifier: Classif
 
     One that raises, or returns something else than its type allows, is passed over.
     """
+    if is_coroutine_function(classifier):
+        raise TypeError(f"{classifier!r} is a coroutine function; a classifier is called, not awaited")
     entry = (exception_type, classifier)
     _classifiers.insert(0, entry)
 

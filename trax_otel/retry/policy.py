@@ -12,6 +12,7 @@ from ..errors import TraxError
 from ..errors.awaiting import refuse_awaitable
 from ..errors.classification import judge
 from ..signals import observed
+from ..signals.stacktrace import exc_info
 from .after import wait_asked_by_error, wait_asked_by_result
 from .breaker.errors import CircuitOpenError
 from .budget import UNBOUNDED, Binding, in_force
@@ -353,4 +354,6 @@ def _report(callback: Callable[..., object], failure: Exception) -> None:
     name = f"{function.__module__}.{function.__qualname__}"
     if name not in _reported:
         _reported.add(name)
-        _logger.error("retry: the callback %s raised, which changes nothing: %s", name, failure, exc_info=failure)
+        _logger.error(
+            "retry: the callback %s raised, which changes nothing: %s", name, failure, exc_info=exc_info(failure)
+        )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors.awaiting import is_coroutine_function
+from ..signals.stacktrace import exc_info
 
 if TYPE_CHECKING:
     from .base import RetryConfig, RetryLimits
@@ -152,7 +153,7 @@ def _report(failure: Exception) -> None:
     global _reported
     if not _reported:
         _reported = True
-        _logger.error("a retry's wait failed, so its initial delay is used: %s", failure, exc_info=failure)
+        _logger.error("a retry's wait failed, so its initial delay is used: %s", failure, exc_info=exc_info(failure))
 
 
 def check_wait(wait: Any) -> str | None:

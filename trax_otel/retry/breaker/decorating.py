@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from ... import clock
-from ...errors.awaiting import SETTLED, has_to_be_awaited, is_coroutine_function, is_future, watched
+from ...errors.awaiting import SETTLED, error_of, has_to_be_awaited, is_coroutine_function, is_future, watched
 from ..functions import name_of, refuse_what_cannot_be_retried
 from .permits import Permit
 
@@ -74,20 +74,13 @@ def _guarded_coroutine(breaker: CircuitBreaker, function: Any) -> Any:
 def handed_back(permit: Permit, value: Any) -> Any:
     """What a plain function has handed back unfinished: the call ends when this does. A Task or Future stays what it is."""
     if is_future(value):
-        value.add_done_callback(functools.partial(_done, permit))
+        value.add_done_callback(lambda future: permit.record(error_of(future)))
         return value
     try:
         return watched(value, functools.partial(_awaited, permit))
     except BaseException as refused:
         permit.record(refused)
         raise
-
-
-def _done(permit: Permit, future: Any) -> None:
-    import asyncio
-
-    # `future.exception()` would count as having looked at the error, and asyncio would not tell of it any more
-    permit.record(asyncio.CancelledError() if future.cancelled() else future._exception)
 
 
 async def _awaited(permit: Permit, value: Any) -> Any:

@@ -13,6 +13,7 @@ from ... import config, lifecycle, semconv
 from ...errors import error_facts
 from ...signals import emit_event, observe, start_span, tracing
 from ...signals.aggregate import OVERFLOW, Observation, on_reset
+from ...signals.stacktrace import exc_info
 from ..telemetry import counted
 from .machine import STATES
 
@@ -153,7 +154,7 @@ def tell(breaker: CircuitBreaker, change: Transition) -> StateChange:
 def say(level: int, message: str, *args: object, error: BaseException | None = None) -> None:
     """Log a line; a handler or filter that raises does not reach the call that is guarded."""
     try:
-        _logger.log(level, message, *args, exc_info=error)
+        _logger.log(level, message, *args, exc_info=exc_info(error))
     except Exception as failure:
         lifecycle.report(f"{message % args} (the log failed: {type(failure).__name__}: {failure})")
 
