@@ -84,7 +84,8 @@ class Operation:
 
     It makes an INTERNAL span that is current inside, and adds to `trax.operation.duration` and `.active`. An
     exception makes it a `failure`; what is no `Exception` (a cancelled task, KeyboardInterrupt, SystemExit, a closed
-    generator) or what libraries steer by (a job's time limit) makes it `cancelled`, which is no error. Nothing here raises, and the exception goes on. One object may
+    generator) or what libraries steer by (a job's time limit) makes it `cancelled`, which is no error. Nothing here raises, and
+    the exception goes on. One object may
     be used again after its end; it belongs to one thread or task at a time.
 
     `attributes` go on the span only, so their values need no bound. `links` are the span's. `resources` measures the

@@ -11,6 +11,7 @@ from .. import clock, lifecycle
 from ..errors import TraxError
 from ..errors.awaiting import refuse_awaitable
 from ..errors.classification import judge
+from ..errors.control_flow import steers
 from ..signals import observed
 from ..signals.stacktrace import exc_info
 from .after import wait_asked_by_error, wait_asked_by_result
@@ -228,7 +229,7 @@ class Run:
                 if isinstance(error, CircuitOpenError):
                     return self._rejected(asked)
             if not (retryable_by(verdict) if policy.test is None else self._asks(policy.test, error)):
-                return NOT_RETRYABLE
+                return CANCELLED if steers(type(error)) else NOT_RETRYABLE
         if self.number > limits.max_retries or _disabled:
             return NONE_LEFT
         if lifecycle.stopping():

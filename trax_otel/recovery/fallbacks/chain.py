@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ... import semconv
 from ...errors.awaiting import NotAwaitedError
-from ...errors.control_flow import never_retried
+from ...errors.control_flow import never_retried, steers
 from ...metrics.operation import Operation
 from ...retry.budget import Binding, in_force
 from ...retry.drivers import perform_call
@@ -188,7 +188,8 @@ class _Answers:
                 self._operation.set(semconv.RECOVERY_FALLBACK, name)
             return True
         if never_retried(error) and not isinstance(error, NotAwaitedError):
-            ending: Ending = "failed" if isinstance(error, Exception) else "cancelled"
+            ends_early = not isinstance(error, Exception) or steers(type(error))
+            ending: Ending = "cancelled" if ends_early else "failed"
             trace.ends(ending, error)
             trace.finished(ending, error)
             return True

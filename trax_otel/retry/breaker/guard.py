@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import sys
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -95,9 +96,11 @@ class CircuitBreaker:
         )  # fmt: skip
         self.number = next(_numbers)
         self.machine = Machine(self.rules, cause)
+        self.machine.owner = weakref.ref(self)
         self.blocks = Blocks()
         self._name: str | None = None
         self._calls: Calls | None = None
+        self._expected = expected_exception
         self._is_failure = _by_classification if expected_exception is None else test_of(expected_exception, any)
         self._listeners: tuple[Listener, ...] = ()
         self._reported: set[Any] = set()
@@ -289,6 +292,15 @@ class CircuitBreaker:
             name = getattr(callback, "__qualname__", repr(callback))
             say(logging.ERROR, "circuit breaker %s: %s raised, which changes nothing: %s", self.name, name, failure,
                 error=failure)  # fmt: skip
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process it is the breaker of its name there, made with the same options where there is none yet;
+        state, counts and listeners stay here."""
+        if self._name is None:
+            raise TypeError("a circuit breaker without a name cannot be sent to another process or copied: pass name=…")
+        from .registry import received
+
+        return received, (self._name, {**self.rules.given, "expected_exception": self._expected})
 
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self._name or 'without a name'}: {self.state}>"
