@@ -26,14 +26,6 @@ from .hierarchy import (
 from .http_libraries import AIOHTTP, HTTPX, REQUESTS, URLLIB3, connection_failed, urllib_failed
 from .verdict import MISSING_CREDENTIALS, Always, Rule, Verdict, sqlite_message
 
-PASS_THROUGH: Final = {
-    "celery": frozenset({"Retry", "Ignore", "Reject", "TaskPredicate"}),
-    "asyncio": frozenset({"CancelledError"}),
-    "concurrent": frozenset({"CancelledError"}),
-}
-"""Control flow of other libraries, which is no error."""
-
-
 RULES: Final[dict[str, dict[str, Rule]]] = {
     "requests": REQUESTS,
     "httpx": HTTPX,

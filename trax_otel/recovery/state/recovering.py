@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ... import clock
 from ...errors import InvalidConfigError
-from ...retry.functions import is_coroutine_function
+from ...errors.awaiting import is_coroutine_function
 from ...retry.plan import Call, Effect, Outcome, Plan
 from ...signals.stacktrace import describe
 from ..driving import run
