@@ -11,6 +11,7 @@ from .correlation import install_correlation
 from .hint import say_hint
 from .hooks import install_hooks
 from .imports import when_imported
+from .jobs import adopt_job_libraries
 from .loggers import adopt_log_libraries
 from .propagation import carry_context
 from .start import disabled
@@ -26,7 +27,7 @@ class TraxConfigurator:
         if disabled():
             return
         for step in (_set_up_sdk, _set_level, install_hooks, carry_context, install_correlation, _watch_multiprocessing,
-                     adopt_log_libraries, say_hint):  # fmt: skip
+                     adopt_log_libraries, adopt_job_libraries, say_hint):  # fmt: skip
             try:
                 step()
             except Exception as error:  # the service comes first
