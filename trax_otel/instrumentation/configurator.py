@@ -15,6 +15,7 @@ from .jobs import adopt_job_libraries
 from .loggers import adopt_log_libraries
 from .propagation import carry_context
 from .start import disabled
+from .worker_threads import carry_into_worker_threads
 
 LEVEL_VARIABLE: Final = "TRAX_LOG_LEVEL"
 
@@ -27,7 +28,7 @@ class TraxConfigurator:
         if disabled():
             return
         for step in (_set_up_sdk, _set_level, install_hooks, carry_context, install_correlation, _watch_multiprocessing,
-                     adopt_log_libraries, adopt_job_libraries, say_hint):  # fmt: skip
+                     adopt_log_libraries, adopt_job_libraries, carry_into_worker_threads, say_hint):  # fmt: skip
             try:
                 step()
             except Exception as error:  # the service comes first

@@ -11,6 +11,7 @@ from ..adoption import adopt
 HOOKS: Final = (
     ("rq", "rq.queue", "hook_queue"),
     ("rq", "rq.job", "hook_job"),
+    ("rq", "rq.worker", "hook_worker"),
     ("huey", "huey.api", "hook"),
     ("dramatiq", "dramatiq.broker", "hook"),
     ("arq", "arq.connections", "hook_connections"),

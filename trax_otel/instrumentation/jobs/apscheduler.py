@@ -94,17 +94,20 @@ hook_twisted: Final = partial(_hook_executor, "twisted")
 
 def run_job(job: Any, *args: Any) -> Any:
     """apscheduler's own, with the job's function observed; pickled by name, for its process pools."""
-    return sys.modules[_BASE].run_job(_observed(job), *args)
+    runs = _Runs(job)
+    try:
+        return sys.modules[_BASE].run_job(runs.observed(), *args)
+    finally:
+        contained(SYSTEM, runs.close)
 
 
 async def run_coroutine_job(job: Any, *args: Any) -> Any:
     """apscheduler's own, with the job's coroutine function observed."""
-    return await sys.modules[_BASE].run_coroutine_job(_observed(job), *args)
-
-
-def _observed(job: Any) -> Any:
-    """A copy of the job with its function observed."""
-    return contained(SYSTEM, lambda: _copy(job, observed(SYSTEM, job.func, partial(_Run, job)))) or job
+    runs = _Runs(job)
+    try:
+        return await sys.modules[_BASE].run_coroutine_job(runs.observed(), *args)
+    finally:
+        contained(SYSTEM, runs.close)
 
 
 def _copy(job: Any, function: Callable[..., Any]) -> Any:
@@ -117,18 +120,46 @@ def _copy(job: Any, function: Callable[..., Any]) -> Any:
     return copy
 
 
-class _Run:
-    """One run of a job."""
+class _Runs:
+    """The runs of a job that were due: one after the other, each until the next, so that what apscheduler logs is inside."""
 
-    def __init__(self, job: Any, *_: Any, **__: Any) -> None:
+    def __init__(self, job: Any) -> None:
+        self._job = job
+        self._operation: Operation | None = None
+        # The scheduler's thread has the context of whoever happened to start it: no trace of the job's.
+        self._outer: Token[Context] = otel_context.attach(Context())
+        self._token: Token[Context] | None = None
+        self._error: BaseException | None = None
+
+    def observed(self) -> Any:
+        """A copy of the job with its function observed."""
+        job = self._job
+        return contained(SYSTEM, lambda: _copy(job, observed(SYSTEM, job.func, self._begin))) or job
+
+    def _begin(self, *_: Any, **__: Any) -> _Runs:
+        self._finish()
+        job = self._job
         added = extract(_carrier(job))
         joined = type(job.trigger).__name__ == "DateTrigger"
         adder = get_current_span(added).get_span_context()
-        # Without a trace to join it begins one: the scheduler's thread has the context of whoever happened to start it.
-        self._token: Token[Context] = otel_context.attach(added if joined else Context())
+        self._token = otel_context.attach(added if joined else Context())
         links = [Link(adder)] if adder.is_valid and not joined else None
         self._operation = Operation(job.name, {semconv.SCHEDULED_JOB_ID: job.id}, links).begin()
+        return self
 
     def end(self, error: BaseException | None = None) -> None:
-        self._operation.end(error)
-        detach(self._token)
+        """The function ended; the span ends a moment later."""
+        self._error = error
+
+    def close(self) -> None:
+        """End the last run, and make current again what was so before."""
+        self._finish()
+        detach(self._outer)
+
+    def _finish(self) -> None:
+        operation, token, error = self._operation, self._token, self._error
+        self._operation = self._token = self._error = None
+        if operation is not None:
+            operation.end(error)
+        if token is not None:
+            detach(token)
