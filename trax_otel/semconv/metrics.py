@@ -52,6 +52,20 @@ OPERATION_MEMORY: Final = MetricSpec(
     "Resident memory of the whole process as the operation last ended; where resources are asked for.",
     (attributes.OPERATION_NAME,),
 )  # fmt: skip
+PROCESS_DURATION: Final = MetricSpec(
+    "messaging.process.duration", "histogram", "s", "How long jobs ran, each attempt by itself.",
+    (
+        attributes.MESSAGING_OPERATION_NAME, attributes.MESSAGING_SYSTEM, attributes.MESSAGING_DESTINATION_NAME,
+        attributes.OPERATION_NAME, attributes.OUTCOME, attributes.ERROR_TYPE, attributes.ERROR_CODE,
+    ), DURATION_BUCKETS,
+)  # fmt: skip
+ENQUEUE_DURATION: Final = MetricSpec(
+    "messaging.client.operation.duration", "histogram", "s", "How long it took to queue a job.",
+    (
+        attributes.MESSAGING_OPERATION_NAME, attributes.MESSAGING_SYSTEM, attributes.MESSAGING_DESTINATION_NAME,
+        attributes.OPERATION_NAME, attributes.ERROR_TYPE,
+    ), DURATION_BUCKETS,
+)  # fmt: skip
 ERRORS: Final = MetricSpec(
     "trax.errors", "counter", "{error}", "Errors recorded, each once however many layers it crossed.",
     (attributes.ERROR_CODE, attributes.ERROR_CATEGORY, attributes.ERROR_TYPE, attributes.ERROR_RETRYABLE),
