@@ -7,6 +7,7 @@
 #   hooks         uncaught exceptions become errors
 #   propagation   threads and executors carry the context
 #   correlation   the inbound correlation id
+#   conventions   stable names by default, and spans without a meaning left out
 #   hint          libraries that are installed without their instrumentation
 """Distro, configurator and hooks for services whose code is not changed."""
 
