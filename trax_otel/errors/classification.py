@@ -9,7 +9,8 @@ from __future__ import annotations
 import builtins
 import errno
 from collections.abc import Callable
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from ..signals.stacktrace import message_of
 from .base import TraxError
@@ -28,7 +29,7 @@ from .hierarchy import (
     ProcessingError,
     TimeoutError,
 )
-from .libraries import PASS_THROUGH, RULES
+from .libraries import PASS_THROUGH, RULES, SEARCHES
 from .verdict import Always, Rule, Verdict
 
 Classifier = Callable[[BaseException], "TraxError | type[TraxError] | None"]
@@ -142,10 +143,34 @@ def _judge(error: BaseException) -> Verdict:
     return UNKNOWN
 
 
-def is_control_flow(kind: type) -> bool:
+def is_control_flow(kind: Any) -> bool:
     """Whether exceptions of this type are another library's way to steer (cancellation, celery's Retry), or fatal."""
-    if issubclass(kind, (MemoryError, RecursionError)):
-        return True
+    return issubclass(kind, (MemoryError, RecursionError)) or _passes_through(kind)
+
+
+def steers(error: BaseException, scope: str = "") -> bool:
+    """Whether an exception is a library's way to steer and no error where it is met.
+
+    `scope` is the instrumentation whose span it crosses: some exceptions steer inside the library that is observed alone.
+    """
+    kind: Any = type(error)
+    if kind is Exception:
+        return _aborts(error)
+    return kind.__name__ in SEARCHES.get(scope, ()) or _passes_through(kind)
+
+
+def _aborts(error: BaseException) -> bool:
+    """gRPC ends a handler that called `context.abort` by a bare Exception."""
+    entry = error.__traceback__
+    while entry is not None and entry.tb_next is not None:
+        entry = entry.tb_next
+    if entry is None or entry.tb_frame.f_code.co_name != "abort":
+        return False
+    return str(entry.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "grpc"
+
+
+@lru_cache(maxsize=1024)
+def _passes_through(kind: Any) -> bool:
     for base in kind.__mro__:
         root = base.__module__.partition(".")[0]
         if root in PASS_THROUGH and base.__name__ in PASS_THROUGH[root]:

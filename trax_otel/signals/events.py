@@ -16,7 +16,7 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import get_current_span
 
 from .. import clock, lifecycle, semconv
-from . import providers
+from . import providers, told
 from .instruments import counter
 from .stacktrace import format_exception, message_of
 
@@ -102,7 +102,7 @@ def record_error(
     recording = target.is_recording()
     if recording:
         target.set_attributes(facts.attributes)
-    if not count_error(error, facts):
+    if not count_error(error, facts, target):
         return False
     mode = exception_signal(os.environ.get(EXCEPTION_SIGNAL_VARIABLE))
     as_record = mode != "span" and providers.log_export()
@@ -117,13 +117,33 @@ def record_error(
     return True
 
 
-def count_error(error: BaseException, facts: ErrorFacts) -> bool:
-    """Mark and count an error that is recorded elsewhere than on a span; False where it was recorded before."""
+def count_error(error: BaseException, facts: ErrorFacts, span: Span | None = None) -> bool:
+    """Mark and count an error that is recorded on `span` or elsewhere; False where it was recorded before.
+
+    One that only tells of an answer that was counted when its span ended is not counted again.
+    """
     if is_recorded(error):
         return False
     mark_recorded(error)
-    _errors.add(1, facts.metric_attributes)
+    trace_id = (get_current_span() if span is None else span).get_span_context().trace_id
+    if not trace_id or not told.follows_from_answer(trace_id, facts.code):
+        _errors.add(1, facts.metric_attributes)
+    if trace_id:
+        told.note_failure(trace_id)
     return True
+
+
+def record_answer(span: Span, facts: ErrorFacts, *, consequence: bool) -> None:
+    """Put the error that an answer is on its span, and count it.
+
+    `consequence`: the answer may be given because of an error that the same trace has told; then that is the one that counts.
+    """
+    span.set_attributes(facts.attributes)
+    trace_id = span.get_span_context().trace_id
+    if consequence and told.has_failed(trace_id):
+        return
+    told.note_answer(trace_id, facts.code)
+    _errors.add(1, facts.metric_attributes)
 
 
 def exception_attributes(error: BaseException, facts: ErrorFacts) -> dict[str, Any]:
