@@ -73,6 +73,7 @@ RULES: Final[dict[str, dict[str, Rule]]] = {
         "MultipleResultsFound": Always(InvalidInputError),
         "SQLAlchemyError": Always(ProcessingError, False),
     },
+    "asyncpg": {"PostgresError": PSYCOPG["Error"], "InterfaceError": PSYCOPG["InterfaceError"]},
     "psycopg": PSYCOPG,
     "psycopg2": PSYCOPG,
     "psycopg_pool": PSYCOPG,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
 from .conventions import arguments, prefer_stable_names, quiet_starlette
+from .handled import tell_handled_exceptions
 from .lazy import Instrumentor
 
 LOG_CORRELATION_VARIABLE: Final = "OTEL_PYTHON_LOG_CORRELATION"
@@ -36,5 +37,6 @@ class TraxDistro(BaseDistro):  # type: ignore[misc,unused-ignore]
             return  # without a format to set it would only add a wrapper around every record
         if entry_point.name == "starlette":
             quiet_starlette()
+        tell_handled_exceptions(entry_point.name)
         kwargs = {**arguments(entry_point), **kwargs}
         Instrumentor(entry_point, partial(super().load_instrumentor, entry_point, **kwargs)).wait()

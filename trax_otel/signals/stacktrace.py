@@ -99,8 +99,8 @@ def _frames(traceback: TracebackType) -> list[str]:
 def _places(traceback: TracebackType) -> list[_Place]:
     """Frame and line, innermost last, without those of wrappers at the inner end.
 
-    A wrapper around a call into C sees no frame but its own, one around a driver only the driver's: then those that
-    called the wrapper tell where the application was.
+    What was recorded inside a library or a wrapper has none of the application's frames: then those that called it are told
+    too, if the application is among them.
     """
     places: list[_Place] = []
     entry: TracebackType | None = traceback
@@ -114,10 +114,16 @@ def _places(traceback: TracebackType) -> list[_Place]:
     outer = 0
     while outer < len(places) and of_wrapper(places[outer][0].f_code.co_filename):
         outer += 1
-    if outer and not any(of_application(frame.f_code.co_filename) for frame, _ in told):
-        callers = [one for one in outward(places[outer - 1][0].f_back) if not of_wrapper(one.f_code.co_filename)]
-        told = [*((one, one.f_lineno) for one in reversed(callers[:MAX_CALLERS])), *places[outer:kept]]
+    if not any(_of_application(frame) for frame, _ in told):
+        caller = places[max(0, outer - 1)][0].f_back
+        callers = [one for one in outward(caller) if not of_wrapper(one.f_code.co_filename)][:MAX_CALLERS]
+        if not told or any(map(_of_application, callers)):
+            told = [*((one, one.f_lineno) for one in reversed(callers)), *places[outer:kept]]
     return told or places
+
+
+def _of_application(frame: FrameType) -> bool:
+    return of_application(frame.f_code.co_filename)
 
 
 def _line(place: _Place) -> str:
