@@ -212,7 +212,9 @@ class Asking:
         return True
 
 
-@pytest.mark.parametrize("function", [asks, functools.partial(asks, 1), Asking()], ids=["function", "partial", "object"])
+@pytest.mark.parametrize(
+    "function", [asks, functools.partial(asks, 1), Asking()], ids=["function", "partial", "object"]
+)
 @pytest.mark.parametrize(
     "option", ["retry_on", "retry_on_result", "before_attempt", "before_sleep", "on_success", "on_give_up", "wait"]
 )

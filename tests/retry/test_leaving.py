@@ -148,7 +148,7 @@ def by_an_error_of_the_bodys_own() -> None:
     with pytest.raises(ZeroDivisionError):
         for attempt in retrying(deadline=9, initial_delay=0, name="load"):
             failed_attempt(attempt)
-            1 / 0  # noqa: B018
+            1 / 0
 
 
 def by_a_closed_generator() -> None:

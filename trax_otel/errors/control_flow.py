@@ -28,7 +28,7 @@ STEERING: Final[dict[str, frozenset[str]]] = {
     "twisted": frozenset({"CancelledError", "_DefGen_Return"}),
     "zmq": frozenset({"CancelledError"}),
     "eventlet": frozenset({"StopServe", "GreenletExit"}),
-    "grpc": frozenset({"FutureCancelledError"}),
+    "grpc": frozenset({"AbortError", "FutureCancelledError"}),
     "django": frozenset({"RequestAborted", "SkipFile", "StopFutureHandlers", "StopUpload"}),
     # jobs and their time limits
     "celery": frozenset({"Retry", "Ignore", "Reject", "TaskPredicate"}),
@@ -65,6 +65,10 @@ STEERING: Final[dict[str, frozenset[str]]] = {
     "psycopg": frozenset({"Rollback"}),
 }
 """Class names by top-level package. Celery's own soft time limit is billiard's class."""
+
+SEARCHES: Final = {"opentelemetry.instrumentation.jinja2": frozenset({"TemplateNotFound"})}
+"""Instrumentation → exceptions by which a library says to itself that it must look elsewhere. Where nothing is found
+anywhere they go on to the application, and whatever they cross there tells them."""
 
 FATAL: Final = (MemoryError, RecursionError, NotAwaitedError)
 """What no repetition mends, whatever was asked for."""
@@ -106,6 +110,24 @@ def steers(kind: type) -> bool:
     if found is None:
         found = _known[kind] = any(base in _registered or _listed(base) for base in kind.__mro__)
     return found
+
+
+def steers_in(error: BaseException, scope: str) -> bool:
+    """Whether an exception that crosses a span of this instrumentation is a way to steer and no error there."""
+    kind = type(error)
+    if kind is Exception:
+        return _aborts(error)
+    return kind.__name__ in SEARCHES.get(scope, ()) or steers(kind)
+
+
+def _aborts(error: BaseException) -> bool:
+    """gRPC ends a handler that called `context.abort` by a bare Exception."""
+    entry = error.__traceback__
+    while entry is not None and entry.tb_next is not None:
+        entry = entry.tb_next
+    if entry is None or entry.tb_frame.f_code.co_name != "abort":
+        return False
+    return str(entry.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == "grpc"
 
 
 def is_control_flow(kind: type) -> bool:

@@ -61,6 +61,7 @@ RULES: Final[dict[str, dict[str, Rule]]] = {
         "MultipleResultsFound": Always(InvalidInputError),
         "SQLAlchemyError": Always(ProcessingError, False),
     },
+    "asyncpg": {"PostgresError": PSYCOPG["Error"], "InterfaceError": PSYCOPG["InterfaceError"]},
     "psycopg": PSYCOPG,
     "psycopg2": PSYCOPG,
     "psycopg_pool": PSYCOPG,

@@ -18,6 +18,7 @@ from .correlate import CorrelationProcessor
 from .delivery import OtlpDelivery
 from .encode import LogCodec, MetricCodec, SpanCodec
 from .environment import batching, endpoint, exporter_names, is_otlp, metric_interval
+from .finishing import FinishingProcessor
 from .foreign import ExporterDelivery
 from .reader import PeriodicReader
 from .samplers import id_generator, load, sampler
@@ -107,6 +108,7 @@ def trace_pipeline(environ: Environment, resource: ProcessResource, problems: Pr
         span_limits=_limits(SpanLimits, problems),
     )
     provider.add_span_processor(CorrelationProcessor())
+    provider.add_span_processor(FinishingProcessor())
     pipeline = Pipeline("traces", provider)
     for delivery in _deliveries(environ, "traces", problems):
         queue: BatchQueue[Any] = BatchQueue(delivery, batching(environ, "traces", problems))

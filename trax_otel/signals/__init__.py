@@ -6,7 +6,9 @@
 #   aggregate    the same figures inside the process, for where no SDK is set up
 #   spans        a span that is current while it runs
 #   events       the one path by which events and exceptions leave
+#   told         which traces have told an error, so that one failure counts once
 #   correlation  the correlation id and the bound fields, one value in the OTel Context
+#   frames       whose code a frame is
 #   stacktrace   exceptions as text, fast and bounded
 """Spans, events, instruments and correlation over the OpenTelemetry API."""
 
@@ -27,6 +29,7 @@ from .events import (
     mark_in_trace,
     mark_recorded,
     marked_in_trace,
+    record_answer,
     record_error,
 )
 from .facts import ErrorFacts
@@ -84,6 +87,7 @@ __all__ = [
     "observe",
     "observed",
     "otel_logger",
+    "record_answer",
     "record_error",
     "snapshot",
     "start_span",

@@ -16,7 +16,7 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import get_current_span
 
 from .. import clock, lifecycle, semconv
-from . import private, providers
+from . import private, providers, told
 from .instruments import counter
 from .stacktrace import format_exception, message_of
 
@@ -146,12 +146,32 @@ def record_error(
 
 
 def count_error(error: BaseException, facts: ErrorFacts, span: Span | None = None) -> bool:
-    """Mark and count an error that is recorded elsewhere than on a span; False where it was recorded before."""
+    """Mark and count an error that is recorded on `span` or elsewhere; False where it was recorded before in this trace.
+
+    One that only tells of an answer that was counted when its span ended is not counted again.
+    """
     if is_recorded(error, span):
         return False
     mark_recorded(error, span)
-    _errors.add(1, facts.metric_attributes)
+    trace_id = _trace_of(span)
+    if not trace_id or not told.follows_from_answer(trace_id, facts.code):
+        _errors.add(1, facts.metric_attributes)
+    if trace_id:
+        told.note_failure(trace_id)
     return True
+
+
+def record_answer(span: Span, facts: ErrorFacts, *, consequence: bool) -> None:
+    """Put the error that an answer is on its span, and count it.
+
+    `consequence`: the answer may be given because of an error that the same trace has told; then that is the one that counts.
+    """
+    span.set_attributes(facts.attributes)
+    trace_id = span.get_span_context().trace_id
+    if consequence and told.has_failed(trace_id):
+        return
+    told.note_answer(trace_id, facts.code)
+    _errors.add(1, facts.metric_attributes)
 
 
 def exception_attributes(error: BaseException, facts: ErrorFacts) -> dict[str, Any]:
