@@ -184,6 +184,8 @@ FIELDS: Final[tuple[Field, ...]] = (
           "Measure CPU and memory of every operation."),
     Field("runtime", "exit_timeout", "TRAX_EXIT_TIMEOUT", _number(0, 3_600),
           "Time that all telemetry together may take at the end of the process, in seconds."),
+    Field("runtime", "flush_on_exit", "TRAX_FLUSH_ON_EXIT", BOOLEAN,
+          "Deliver before `os._exit` and exec what this process made; held up by 0.5 s at the longest."),
     Field("runtime", "quiet", "TRAX_QUIET", BOOLEAN, "Say nothing at the start."),
     Field("runtime", "debug", "TRAX_DEBUG", BOOLEAN, "Start in debug mode."),
     Field("runtime", "correlation_headers", "TRAX_CORRELATION_HEADERS", NAMES,

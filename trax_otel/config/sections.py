@@ -116,6 +116,7 @@ class RuntimeSettings(Section):
     """Section `runtime`. `exit_timeout` is seconds."""
 
     exit_timeout: float = 5.0
+    flush_on_exit: bool = True
     quiet: bool = False
     debug: bool = False
     correlation_headers: tuple[str, ...] = ("X-Correlation-ID", "X-Request-ID")

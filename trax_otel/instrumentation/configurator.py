@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from typing import Any, Final
 
 from .. import config, lifecycle
@@ -24,7 +25,7 @@ class TraxConfigurator:
         """Set up export, hooks and propagation. A step that fails is named in one line; the others go on."""
         if disabled():
             return
-        for step in (_set_up_sdk, _set_level, install_hooks, carry_context, install_correlation, _watch_multiprocessing,
+        for step in (_set_up_sdk, _set_level, install_hooks, carry_context, install_correlation, _watch_ends,
                      say_hint):  # fmt: skip
             try:
                 step()
@@ -44,6 +45,7 @@ def _set_level() -> None:
         logging.getLogger().setLevel(config.settings().logging.level)
 
 
-def _watch_multiprocessing() -> None:
-    """Children of multiprocessing leave by `os._exit`: they must flush before, whenever that module is imported."""
-    when_imported("multiprocessing.util", lifecycle.hook_multiprocessing)
+def _watch_ends() -> None:
+    """Programs whose processes end in ways of their own must flush before, whenever they are imported."""
+    for name in lifecycle.HOOKED_MODULES:
+        when_imported(name, partial(lifecycle.hook_program, name))

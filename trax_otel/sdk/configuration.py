@@ -203,6 +203,7 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     for problem in problems:
         lifecycle.report(problem)
     lifecycle.take_sigterm()
+    lifecycle.guard_exits(config.settings().runtime.flush_on_exit)
 
 
 def _set_root_level(level: str | None) -> list[Callable[[], None]]:

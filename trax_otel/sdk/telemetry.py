@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from .. import lifecycle, semconv
 from ..lifecycle import Deadline, Participant
-from .pipelines import tallies
 from .tally import undelivered
 
 if TYPE_CHECKING:
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from .resource import ProcessResource
 
 _PARTICIPANT: Final = "export"
+_LOOK: Final = 0.02
+"""Seconds after which a leaving process looks whether its export has begun to fail."""
 
 
 class Telemetry:
@@ -29,6 +30,7 @@ class Telemetry:
         self._lock = threading.Lock()
         self._unregister: Callable[[], None] | None = None
         self._undo: list[Callable[[], None]] = []
+        self._said: str | None = None
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -114,10 +116,34 @@ class Telemetry:
             outlet.begin_close(deadline)
         for outlet in outlets:
             outlet.finish_close(deadline)
-        line = undelivered(tallies([*self._earlier, *self.pipelines]))
+        line = undelivered([(outlet.tally, outlet.tally.outstanding) for outlet in outlets])
         if line is not None:
             lifecycle.report(line)
         return line is None
+
+    def pending(self) -> bool:
+        """Whether this process has made anything that is not delivered. Takes no lock."""
+        return not self._closed and any(outlet.pending for outlet in self._outlets())
+
+    def leave(self, deadline: Deadline) -> None:
+        """Try one delivery of what is pending: the process is about to be gone. What is left is said in one line.
+
+        Where the last export failed nothing is tried. The process may go on all the same (an exec that fails).
+        """
+        outlets = [outlet for outlet in self._outlets() if outlet.pending]
+        marks = {
+            outlet.tally: outlet.request_flush(deadline.remaining()) for outlet in outlets if not outlet.tally.failing
+        }
+        for tally, mark in marks.items():
+            while not (mark.wait(min(_LOOK, deadline.remaining())) or tally.failing or deadline.passed()):
+                pass
+        complete = {tally for tally, mark in marks.items() if mark.complete}
+        line = undelivered(
+            [(o.tally, o.tally.outstanding + (0 if o.tally in complete else o.pending)) for o in outlets]
+        )
+        if line is not None and line != self._said:
+            self._said = line
+            lifecycle.tell(line)
 
     def participate(self, *undo: Callable[[], None]) -> None:
         """Take part in this process's forks and end; `undo` is called at `shutdown`."""
@@ -128,6 +154,8 @@ class Telemetry:
                 lifecycle.ORDER_EXPORT,
                 flush=lambda deadline: self.flush(deadline.remaining()),
                 shutdown=self.close,
+                pending=self.pending,
+                leave=self.leave,
                 after_fork_in_child=self._renew_after_fork,
             )
         )

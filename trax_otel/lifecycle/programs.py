@@ -1,0 +1,86 @@
+"""Libraries and servers whose processes end in ways of their own, each hooked once it is imported.
+
+Nothing is imported here. `hook_programs` looks for what is there by now: it is called when a room registers, after a
+fork, and, with zero code, at each of these imports.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final
+
+from .participants import Participant, at_registration, shutdown, stop
+from .process import at_renewal, renew_if_forked
+
+
+def hook_programs() -> None:
+    """Hook what is imported and not hooked yet."""
+    for name in list(_waiting):
+        module = sys.modules.get(name)
+        if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
+            hook_program(name)
+
+
+def hook_program(name: str) -> None:
+    """Hook a module that is imported, unless it is hooked."""
+    hook = _waiting.pop(name, None)
+    if hook is not None:
+        hook(sys.modules[name])
+
+
+def _finalize_children(util: Any) -> None:
+    """Children of multiprocessing and billiard leave by `os._exit`; before it they run their finalizers."""
+    util.register_after_fork(Participant, lambda _: util.Finalize(None, shutdown, exitpriority=-100))
+
+
+def _end_with_server(module: Any) -> None:
+    """uvicorn raises the signal that ended it once more, after it has put back what handled that signal before.
+
+    Where that was the default, as in gunicorn's UvicornWorker, the process ends there and then.
+    """
+    original: Callable[[Any], AbstractContextManager[None]] | None = getattr(module.Server, "capture_signals", None)
+    if original is None:  # before 0.29 nothing was raised again
+        return
+
+    @functools.wraps(original)
+    @contextmanager
+    def capture_signals(self: Any) -> Iterator[None]:
+        import signal
+
+        fatal = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        with original(self):
+            yield
+            if fatal and signal.SIGTERM in getattr(self, "_captured_signals", ()):
+                stop()
+                shutdown()
+
+    module.Server.capture_signals = capture_signals
+
+
+def _renew_uwsgi_workers(uwsgi: Any) -> None:
+    """uWSGI forks in C and runs no hook of Python's, but one of its own."""
+    before = getattr(uwsgi, "post_fork_hook", None)
+
+    def post_fork_hook() -> None:
+        renew_if_forked()
+        if before is not None:
+            before()
+
+    uwsgi.post_fork_hook = post_fork_hook
+
+
+_waiting: Final[dict[str, Callable[[Any], None]]] = {
+    "multiprocessing.util": _finalize_children,
+    "billiard.util": _finalize_children,
+    "uvicorn.server": _end_with_server,
+    "uwsgi": _renew_uwsgi_workers,
+}
+
+HOOKED_MODULES: Final = tuple(_waiting)
+"""The modules whose import `hook_programs` waits for."""
+
+at_registration(hook_programs)
+at_renewal(hook_programs)
