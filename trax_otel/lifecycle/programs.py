@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
+from .leaving import leave
 from .participants import Participant, at_registration, shutdown, stop
 from .process import at_renewal, renew_if_forked
 
@@ -34,6 +35,18 @@ def hook_program(name: str) -> None:
 def _finalize_children(util: Any) -> None:
     """Children of multiprocessing and billiard leave by `os._exit`; before it they run their finalizers."""
     util.register_after_fork(Participant, lambda _: util.Finalize(None, shutdown, exitpriority=-100))
+
+
+def _leave_before_notice(pool: Any) -> None:
+    """billiard's workers give notice of their end, for which the parent kills them, and only then leave."""
+    original = pool.Worker._do_exit
+
+    @functools.wraps(original)
+    def _do_exit(self: Any, *args: Any, **kwargs: Any) -> None:
+        leave()
+        original(self, *args, **kwargs)
+
+    pool.Worker._do_exit = _do_exit
 
 
 def _end_with_server(module: Any) -> None:
@@ -75,6 +88,7 @@ def _renew_uwsgi_workers(uwsgi: Any) -> None:
 _waiting: Final[dict[str, Callable[[Any], None]]] = {
     "multiprocessing.util": _finalize_children,
     "billiard.util": _finalize_children,
+    "billiard.pool": _leave_before_notice,
     "uvicorn.server": _end_with_server,
     "uwsgi": _renew_uwsgi_workers,
 }
