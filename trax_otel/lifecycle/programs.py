@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
+from .ending import hasten
 from .leaving import leave
 from .participants import Participant, at_registration, shutdown, stop
 from .process import at_renewal, renew_if_forked
@@ -49,11 +50,31 @@ def _leave_before_notice(pool: Any) -> None:
     pool.Worker._do_exit = _do_exit
 
 
+def _hasten_at(kind: str, handler: str) -> Callable[[Any], None]:
+    """A server that stops lets requests be finished; whoever told it to stop kills it where that takes too long."""
+
+    def hook(module: Any) -> None:
+        owner = getattr(module, kind)
+        original = owner.__dict__.get(handler)
+        if original is None:
+            return
+
+        @functools.wraps(original)
+        def handle(self: Any, *args: Any, **kwargs: Any) -> Any:
+            hasten()
+            return original(self, *args, **kwargs)
+
+        setattr(owner, handler, handle)
+
+    return hook
+
+
 def _end_with_server(module: Any) -> None:
     """uvicorn raises the signal that ended it once more, after it has put back what handled that signal before.
 
     Where that was the default, as in gunicorn's UvicornWorker, the process ends there and then.
     """
+    _hasten_at("Server", "handle_exit")(module)
     original: Callable[[Any], AbstractContextManager[None]] | None = getattr(module.Server, "capture_signals", None)
     if original is None:  # before 0.29 nothing was raised again
         return
@@ -90,6 +111,9 @@ _waiting: Final[dict[str, Callable[[Any], None]]] = {
     "billiard.util": _finalize_children,
     "billiard.pool": _leave_before_notice,
     "uvicorn.server": _end_with_server,
+    "gunicorn.workers.base": _hasten_at("Worker", "handle_exit"),
+    "gunicorn.workers.gthread": _hasten_at("ThreadWorker", "handle_exit"),
+    "gunicorn.workers.gasgi": _hasten_at("ASGIWorker", "handle_exit_signal"),
     "uwsgi": _renew_uwsgi_workers,
 }
 
