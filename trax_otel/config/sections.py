@@ -117,6 +117,7 @@ class RuntimeSettings(Section):
 
     exit_timeout: float = 5.0
     flush_on_exit: bool = True
+    flush_each_request: str = "auto"
     quiet: bool = False
     debug: bool = False
     correlation_headers: tuple[str, ...] = ("X-Correlation-ID", "X-Request-ID")

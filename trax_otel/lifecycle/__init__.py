@@ -29,7 +29,7 @@ from .participants import (
     tell,
 )
 from .process import ForkSafeLock, process_token, renew_if_forked
-from .programs import HOOKED_MODULES, hook_program, hook_programs
+from .programs import HOOKED_MODULES, hook_program, hook_programs, when_starved
 
 __all__ = [
     "DEFAULT_EXIT_BUDGET",
@@ -59,4 +59,5 @@ __all__ = [
     "stopping",
     "take_sigterm",
     "tell",
+    "when_starved",
 ]

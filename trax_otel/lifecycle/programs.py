@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from .ending import hasten
 from .leaving import leave
-from .participants import Participant, at_registration, shutdown, stop
+from .participants import Participant, at_registration, report, shutdown, stop
 from .process import at_renewal, renew_if_forked
 
 
@@ -31,6 +31,17 @@ def hook_program(name: str) -> None:
     hook = _waiting.pop(name, None)
     if hook is not None:
         hook(sys.modules[name])
+
+
+def when_starved(action: Callable[[], object]) -> None:
+    """Call `action` once it is known that this process gives background threads no turn; at once where it is."""
+    _when_starved.append(action)
+    if _starved:
+        action()
+
+
+_when_starved: Final[list[Callable[[], object]]] = []
+_starved = False
 
 
 def _finalize_children(util: Any) -> None:
@@ -94,8 +105,12 @@ def _end_with_server(module: Any) -> None:
     module.Server.capture_signals = capture_signals
 
 
-def _renew_uwsgi_workers(uwsgi: Any) -> None:
-    """uWSGI forks in C and runs no hook of Python's, but one of its own."""
+def _serve_in_uwsgi(uwsgi: Any) -> None:
+    """uWSGI forks in C and runs no hook of Python's but one of its own; without threads it gives none a turn.
+
+    As a module of Python (pyuwsgi) it always gives them turns.
+    """
+    global _starved
     before = getattr(uwsgi, "post_fork_hook", None)
 
     def post_fork_hook() -> None:
@@ -104,6 +119,13 @@ def _renew_uwsgi_workers(uwsgi: Any) -> None:
             before()
 
     uwsgi.post_fork_hook = post_fork_hook
+    if "pyuwsgi" in sys.modules or {"enable-threads", "threads"} & set(getattr(uwsgi, "opt", ())):
+        return
+    _starved = True
+    if uwsgi.worker_id() <= 1:  # in all others it would be said again
+        report("uWSGI without --enable-threads: telemetry leaves during requests and at the end of a worker only")
+    for action in _when_starved:
+        action()
 
 
 _waiting: Final[dict[str, Callable[[Any], None]]] = {
@@ -114,7 +136,7 @@ _waiting: Final[dict[str, Callable[[Any], None]]] = {
     "gunicorn.workers.base": _hasten_at("Worker", "handle_exit"),
     "gunicorn.workers.gthread": _hasten_at("ThreadWorker", "handle_exit"),
     "gunicorn.workers.gasgi": _hasten_at("ASGIWorker", "handle_exit_signal"),
-    "uwsgi": _renew_uwsgi_workers,
+    "uwsgi": _serve_in_uwsgi,
 }
 
 HOOKED_MODULES: Final = tuple(_waiting)

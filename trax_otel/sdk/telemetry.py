@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from .. import lifecycle, semconv
 from ..lifecycle import Deadline, Participant
+from .requests import RequestProcessor
 from .tally import undelivered
 
 if TYPE_CHECKING:
     from .pipelines import Outlet, Pipeline
     from .resource import ProcessResource
+    from .tally import Tally
 
 _PARTICIPANT: Final = "export"
 _LOOK: Final = 0.02
@@ -125,22 +127,30 @@ class Telemetry:
         """Whether this process has made anything that is not delivered. Takes no lock."""
         return not self._closed and any(outlet.pending for outlet in self._outlets())
 
-    def leave(self, deadline: Deadline) -> None:
-        """Try one delivery of what is pending: the process is about to be gone. What is left is said in one line.
-
-        Where the last export failed nothing is tried. The process may go on all the same (an exec that fails).
-        """
-        outlets = [outlet for outlet in self._outlets() if outlet.pending]
+    def deliver_pending(self, deadline: Deadline) -> list[tuple[Tally, int]]:
+        """Try one delivery of what is pending, but not where the last export failed; returns what is left of each."""
+        outlets = [outlet for outlet in self._outlets() if outlet.pending and not outlet.closed]
         marks = {
             outlet.tally: outlet.request_flush(deadline.remaining()) for outlet in outlets if not outlet.tally.failing
         }
         for tally, mark in marks.items():
-            while not (mark.wait(min(_LOOK, deadline.remaining())) or tally.failing or deadline.passed()):
+            while not (mark.reached.wait(min(_LOOK, deadline.remaining())) or tally.failing or deadline.passed()):
                 pass
         complete = {tally for tally, mark in marks.items() if mark.complete}
-        line = undelivered(
-            [(o.tally, o.tally.outstanding + (0 if o.tally in complete else o.pending)) for o in outlets]
-        )
+        return [(outlet.tally, 0 if outlet.tally in complete else outlet.pending) for outlet in outlets]
+
+    def deliver_with_requests(self, every: float = 0.0) -> None:
+        """Deliver at the end of a request from now on, where the last time is `every` seconds ago."""
+        for pipeline in self.pipelines:
+            if pipeline.signal == "traces":
+                pipeline.provider.add_span_processor(RequestProcessor(self.deliver_pending, every))
+
+    def leave(self, deadline: Deadline) -> None:
+        """Deliver what is pending: the process is about to be gone. What is left is said in one line.
+
+        The process may go on all the same (an exec that fails).
+        """
+        line = undelivered([(tally, tally.outstanding + left) for tally, left in self.deliver_pending(deadline)])
         if line is not None and line != self._said:
             self._said = line
             lifecycle.tell(line)
