@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 from opentelemetry import context as otel_context
 
 from .. import clock
-from ..lifecycle import Deadline
+from ..lifecycle import Deadline, is_leaving
 from ..signals.exporting import while_exporting
 from ..signals.private import without_instrumentation
 from .transport import Answer
@@ -221,6 +221,7 @@ class OtlpDelivery(Generic[Item]):
         return rejected
 
     def _give_up(self, part: list[Item], answer: Answer, effort: Effort) -> int:
+        self.tally.failing = answer.verdict not in {"bad", "too_large"}  # these are about one item
         self.tally.last_failure = f"{self._address}: {answer.reason}"
         if answer.verdict in {"again", "unreachable"}:
             effort.given_up = effort.closing
@@ -235,8 +236,9 @@ class OtlpDelivery(Generic[Item]):
         return count
 
     def _failed(self, reason: str, effort: Effort) -> None:
+        self.tally.failing = True
         self.tally.last_failure = f"{self._address}: {reason}"
-        if not self._failing and not effort.closing:  # at the end of the process one line says it all
+        if not (self._failing or effort.closing or is_leaving()):  # at the end of the process one line says it all
             self._failing = True
             self._warn(f"{self.tally.signal} cannot be delivered to {self._address} ({reason}); kept and tried again")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import _thread
 import concurrent.futures.thread  # noqa: F401  # first: its own fork hook must run before ours, else a child hung
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
@@ -17,11 +18,16 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
+from ..lifecycle import renew_if_forked
+from ..signals.exporting import exporting
 from . import private
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger
+    from opentelemetry.sdk.metrics._internal.measurement import Measurement
     from opentelemetry.trace import Tracer
+
+    from .reader import PeriodicReader
 
 _LOCK: Final = _thread.LockType
 _RLOCK: Final = type(threading.RLock())
@@ -46,6 +52,20 @@ class ForkingTracerProvider(TracerProvider):
 
 class ForkingMeterProvider(MeterProvider):
     """A meter provider that leaves its renewal after a fork to this module."""
+
+    def watch(self, readers: Sequence[PeriodicReader]) -> None:
+        """Mark these readers at each measurement; one in a child that forked unnoticed first makes all its own."""
+        consumer: Any = self._measurement_consumer
+        consume = consumer.consume_measurement
+
+        def consume_measurement(measurement: Measurement) -> None:
+            renew_if_forked()
+            if not exporting():  # what we count of the export itself is no news
+                for reader in readers:
+                    reader.fresh = True
+            consume(measurement)
+
+        consumer.consume_measurement = consume_measurement
 
     def _handle_fork(self) -> None:
         return

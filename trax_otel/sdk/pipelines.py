@@ -42,6 +42,11 @@ class Outlet(Protocol):
         """Whether it takes nothing any more."""
         ...
 
+    @property
+    def pending(self) -> int:
+        """How many items of this process are not delivered yet; of metrics, at least 1 where something was measured."""
+        ...
+
     def request_flush(self, seconds: float) -> FlushMark:
         """Begin to deliver all that is there."""
         ...
@@ -160,6 +165,7 @@ def metric_pipeline(environ: Environment, resource: ProcessResource, problems: P
         shutdown_on_exit=False,
         exemplar_filter=temporality.exemplar_filter(environ, problems),
     )
+    provider.watch(readers)
     return Pipeline("metrics", provider, [*readers])
 
 
