@@ -12,6 +12,7 @@ from .hint import say_hint
 from .hooks import install_hooks
 from .imports import when_imported
 from .propagation import carry_context
+from .servers import install_servers
 from .start import disabled
 
 LEVEL_VARIABLE: Final = "TRAX_LOG_LEVEL"
@@ -24,8 +25,8 @@ class TraxConfigurator:
         """Set up export, hooks and propagation. A step that fails is named in one line; the others go on."""
         if disabled():
             return
-        for step in (_set_up_sdk, _set_level, install_hooks, carry_context, install_correlation, _watch_multiprocessing,
-                     say_hint):  # fmt: skip
+        for step in (_set_up_sdk, _set_level, install_hooks, carry_context, install_correlation, install_servers,
+                     _watch_multiprocessing, say_hint):  # fmt: skip
             try:
                 step()
             except Exception as error:  # the service comes first
