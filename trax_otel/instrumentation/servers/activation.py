@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..adoption import adopt
 from ..imports import when_imported
-from . import gunicorn, stdlib, uvicorn
+from . import cheroot, daphne, eventlet, gevent, gunicorn, hypercorn, stdlib, uvicorn, waitress, werkzeug
 from .request import claim, stand_back
 
 PUBLISHER: Final = "opentelemetry.instrumentation."
@@ -40,8 +40,15 @@ SERVERS: Final[dict[str, dict[str, Callable[[], None]]]] = {
         "gunicorn.workers.base": gunicorn.hook_errors,
         **{module: partial(gunicorn.hook_worker, module) for module in gunicorn.REQUESTS},
     },
+    "hypercorn": {module: partial(hypercorn.hook_tasks, module) for module in hypercorn.MODULES},
+    "daphne": {"daphne.server": daphne.hook_server},
+    "waitress": {"waitress.channel": waitress.hook_channel, "waitress.task": waitress.hook_task},
+    "werkzeug": {"werkzeug.serving": werkzeug.hook_handler},
+    "gevent.pywsgi": {"gevent.pywsgi": gevent.hook_handler},
+    "eventlet.wsgi": {"eventlet.wsgi": eventlet.hook_handler},
+    "cheroot": {"cheroot.server": cheroot.hook_server, "cheroot.wsgi": cheroot.hook_gateway},
     "wsgiref": {"wsgiref.handlers": stdlib.hook_wsgiref},
-    "http.server": {"http.server": stdlib.hook_http_server},
+    "http.server": {"http.server": stdlib.hook_http_server, "socketserver": stdlib.hook_main},
 }
 """Name for `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` → the modules to wait for, and what hooks each."""
 

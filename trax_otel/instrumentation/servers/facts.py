@@ -60,7 +60,10 @@ class Facts(NamedTuple):
             found[semconv.HTTP_REQUEST_METHOD_ORIGINAL] = self.method
         if self.client:
             found[semconv.CLIENT_ADDRESS], found[semconv.CLIENT_PORT] = self.client
-        return {**_given(found), **captured_headers(REQUEST_HEADERS_VARIABLE, semconv.HTTP_REQUEST_HEADER_PREFIX, self.headers)}
+        return {
+            **_given(found),
+            **captured_headers(REQUEST_HEADERS_VARIABLE, semconv.HTTP_REQUEST_HEADER_PREFIX, self.headers),
+        }
 
     def _host(self) -> tuple[str, int | None]:
         address, port = self.server or ("", None)

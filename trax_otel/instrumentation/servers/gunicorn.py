@@ -79,7 +79,7 @@ def _end(before: Any, error: BaseException | None) -> None:
     if isinstance(error, StopIteration):  # the worker closes the connection; because of a failure, or just so
         error = error.__context__
     if error is not None:
-        request.failed(error)
+        request.failed(error, answered=getattr(response, "headers_sent", True))
     request.end()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, NamedTuple
 
 _MARK: Final = "__trax_server_hook__"
@@ -25,14 +26,13 @@ class Hook(NamedTuple):
 
 def hook(*hooks: Hook) -> None:
     """Replace the functions. Raises TypeError, with nothing replaced, where one is missing or takes something else."""
-    for one in hooks:
+    missing = [one for one in hooks if not hasattr(getattr(one.owner, one.name, None), _MARK)]
+    for one in missing:
         found = _parameters(getattr(one.owner, one.name, None))
         if found[: len(one.parameters)] != one.parameters:
             raise TypeError(f"{one.owner.__name__}.{one.name} takes {found}, not {one.parameters}")
-    for one in hooks:
-        original = getattr(one.owner, one.name)
-        if not hasattr(original, _MARK):
-            setattr(one.owner, one.name, _replacement(original, one.around))
+    for one in missing:
+        setattr(one.owner, one.name, _replacement(getattr(one.owner, one.name), one.around))
 
 
 def _parameters(function: Any) -> tuple[str, ...]:
@@ -50,11 +50,22 @@ def _replacement(original: Any, around: Callable[..., Any]) -> Any:
 
 
 def without_hooks(error: BaseException | None) -> None:
-    """Take the frames of this folder out of a traceback that a server is about to print."""
-    before = error.__traceback__ if error is not None else None
+    """Take the frames of this folder out of the traceback of an exception that a server is about to print."""
+    if error is None:
+        return
+    first = error.__traceback__
+    while _is_ours(first):
+        first = first.tb_next if first is not None else None
+    before = first
     while before is not None:
         following = before.tb_next
-        if following is not None and following.tb_frame.f_code.co_filename.startswith(_HERE):
-            before.tb_next = following.tb_next
+        if _is_ours(following):
+            before.tb_next = following.tb_next if following is not None else None
         else:
             before = following
+    if first is not None:
+        error.__traceback__ = first
+
+
+def _is_ours(traceback: TracebackType | None) -> bool:
+    return traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(_HERE)

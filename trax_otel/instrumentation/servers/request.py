@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Source = Mapping[str, Any]
 
 _KEY: Final = otel_context.create_key("trax-served-request")
+_FAILED: Final = "__trax_failed_request__"
 _GETTER: Final = HeaderGetter()
 _duration = histogram(semconv.HTTP_SERVER_REQUEST_DURATION)
 _active = up_down_counter(semconv.HTTP_SERVER_ACTIVE_REQUESTS)
@@ -59,6 +60,7 @@ class ServedRequest:
         self._status: int | None = None
         self._error: BaseException | None = None
         self._failed = False
+        self._refused = False
         self._route: str | None = None
         self._open = True
         self._claimed = False
@@ -73,7 +75,7 @@ class ServedRequest:
     def answered(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> None:
         """The response's status and headers, once they are known; interim responses (1xx) are none."""
         with _contained():
-            if self._open and (status >= 200 or status == 101):
+            if self._open and not self._refused and (status >= 200 or status == 101):
                 self._status = status
                 if self.span.is_recording():
                     captured = captured_headers(RESPONSE_HEADERS_VARIABLE, semconv.HTTP_RESPONSE_HEADER_PREFIX, headers)
@@ -83,9 +85,13 @@ class ServedRequest:
         """The route that a framework matched."""
         self._route = route
 
-    def failed(self, error: BaseException) -> None:
-        """An exception that left the application, or that its framework turned into an answer: told once."""
+    def failed(self, error: BaseException, *, answered: bool = True) -> None:
+        """An exception that left the application, or that its framework turned into an answer: told once.
+
+        `answered`: whether the head of an answer had been sent; if not, the server answers 500 now, whatever was meant.
+        """
         with _contained():
+            self._refused = not answered
             if not self._open or self._error is error:
                 return
             self._error = error
@@ -93,6 +99,7 @@ class ServedRequest:
                 self.cancelled(error)
             elif isinstance(error, Exception):
                 self._failed = True
+                vars(error)[_FAILED] = self
                 record_error(error, error_facts(error), span=self.span, escaped=True)
                 self.span.set_status(StatusCode.ERROR, describe(error))
             elif isinstance(error, SystemExit) and error.code not in (None, 0):
@@ -157,7 +164,7 @@ class ServedRequest:
         self._source = {}
 
     def _conclude(self, seconds: float) -> None:
-        if self._status is None and self._failed and self._kind == "http":
+        if self._failed and self._kind == "http" and (self._refused or self._status is None):
             self._status = 500  # what a server answers for an application that raised before it answered
         route = self._route or route_of(self._source)
         found: dict[str, Any] = {}
@@ -219,6 +226,12 @@ def begin(facts: Callable[[Source], Facts], source: Source) -> ServedRequest | N
 def current_request() -> ServedRequest | None:
     """The request that the current context serves, ended or not."""
     found = otel_context.get_value(_KEY)
+    return found if isinstance(found, ServedRequest) else None
+
+
+def request_that_failed_by(error: BaseException) -> ServedRequest | None:
+    """The request that an exception ended, wherever it is logged later."""
+    found = getattr(error, "__dict__", {}).get(_FAILED)
     return found if isinstance(found, ServedRequest) else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from .facts import Facts, address_of, of_environ
@@ -58,15 +59,43 @@ def _handle_error(original: Any, handler: Any) -> None:
 
 
 def hook_http_server() -> None:
-    """Hook `http.server`: `handle_one_request` serves one request, after `parse_request` has read its head."""
-    handler = sys.modules["http.server"].BaseHTTPRequestHandler
+    """Hook `http.server`."""
+    _hook_handler(sys.modules["http.server"].BaseHTTPRequestHandler)
+
+
+def hook_main() -> None:
+    """Hook what `python -m http.server` runs: its classes are those of `__main__`, and are known once there is a server."""
     server = sys.modules["socketserver"].BaseServer
+    hook(
+        Hook(server, "__init__", ("self", "server_address", "RequestHandlerClass"), _server_made),
+        Hook(server, "handle_error", ("self", "request", "client_address"), _print_error),
+    )
+
+
+def _server_made(original: Any, server: Any, address: Any, handler: Any, *args: Any, **kwargs: Any) -> None:
+    for base in getattr(handler, "__mro__", ()):
+        if (base.__module__, base.__name__) == ("__main__", "BaseHTTPRequestHandler"):
+            with suppress(TypeError):  # something else of that name
+                _hook_handler(base)
+    original(server, address, handler, *args, **kwargs)
+
+
+def _hook_handler(handler: Any) -> None:
+    """`handle_one_request` serves one request, after `parse_request` has read its head."""
     hook(
         Hook(handler, "handle_one_request", ("self",), _handle_one_request),
         Hook(handler, "parse_request", ("self",), _parse_request),
-        Hook(handler, "send_response_only", ("self", "code"), _send_response_only),
-        Hook(server, "handle_error", ("self", "request", "client_address"), _print_error),
+        _answer_hook(handler),
     )
+
+
+def answer_hook() -> Hook:
+    """The hook that sees the status; Werkzeug's server derives from this one."""
+    return _answer_hook(sys.modules["http.server"].BaseHTTPRequestHandler)
+
+
+def _answer_hook(handler: Any) -> Hook:
+    return Hook(handler, "send_response_only", ("self", "code"), _answer)
 
 
 def _handle_one_request(original: Any, handler: Any) -> None:
@@ -113,8 +142,8 @@ def _facts(source: Mapping[str, Any]) -> Facts:
     )  # fmt: skip
 
 
-def _send_response_only(original: Any, handler: Any, code: Any, *args: Any, **kwargs: Any) -> Any:
-    request = _request_of(handler)
+def _answer(original: Any, handler: Any, code: Any, *args: Any, **kwargs: Any) -> Any:
+    request = current_request()
     if request is not None:
         request.answered(int(code))
     return original(handler, code, *args, **kwargs)

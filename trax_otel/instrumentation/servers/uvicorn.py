@@ -7,6 +7,7 @@ from typing import Any
 
 from .asgi import Observed
 from .hooking import Hook, hook
+from .logs import tidy_logger
 from .request import kept_context
 
 HTTP = {
@@ -25,11 +26,13 @@ WEBSOCKETS = {
 def hook_http(module: str) -> None:
     """Hook one of uvicorn's implementations of HTTP."""
     hook(Hook(getattr(sys.modules[module], HTTP[module]), "run_asgi", ("self", "app"), _run_http))
+    tidy_logger("uvicorn.error")
 
 
 def hook_websockets(module: str) -> None:
     """Hook one of uvicorn's implementations of WebSocket."""
     hook(Hook(getattr(sys.modules[module], WEBSOCKETS[module]), "run_asgi", ("self",), _run_websocket))
+    tidy_logger("uvicorn.error")
 
 
 async def _run_http(original: Any, cycle: Any, app: Any) -> None:
