@@ -31,8 +31,8 @@ class TraxConfigurator:
         if disabled():
             return
         for step in (
-            _set_up_sdk, _set_level, install_hooks, carry_context, carry_into_worker_threads, install_correlation, install_servers,
-            _watch_ends, adopt_log_libraries, adopt_job_libraries, observe_short_queries, say_hint,
+            _set_up_sdk, _set_level, install_hooks, carry_context, carry_into_worker_threads, install_correlation,
+            install_servers, _watch_ends, adopt_log_libraries, adopt_job_libraries, observe_short_queries, say_hint,
         ):  # fmt: skip
             try:
                 step()
