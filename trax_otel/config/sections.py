@@ -80,7 +80,7 @@ class LoggingSettings(Section):
     log_dir: str = "logs"
     max_file_size: int = 10 * 1024 * 1024
     backup_count: int = 5
-    rotate_every: float | None = None
+    rotate_every: float | None = 86_400.0
     console_colour: Literal["auto", "always", "never"] = "auto"
 
 
