@@ -196,5 +196,3 @@ def test_the_documentation_names_every_class() -> None:
 def test_leaves_come_once_however_they_are_nested() -> None:
     error = ValueError()
     assert list(leaves(error)) == [error]
-
-

@@ -203,9 +203,7 @@ async def test_waits_while_something_fails(
         def wait() -> Any:
             yield from make()
 
-    await form(
-        failing(*[AWAY("refused")] * 5), max_retries=5, initial_delay=2, max_delay=50, jitter=None, wait=wait
-    )
+    await form(failing(*[AWAY("refused")] * 5), max_retries=5, initial_delay=2, max_delay=50, jitter=None, wait=wait)
     assert time.sleeps == expected
     assert caplog.records == []
 
@@ -242,7 +240,7 @@ async def test_the_smaller_of_both_bounds_an_attempt(options: Any, message: str)
 async def test_the_deadline_of_an_outer_retry_bounds_the_attempts_inside() -> None:
     from trax_otel import clock
 
-    with clock.use(clock.SystemClock()), pytest.raises(TraxTimeoutError):
+    with clock.use(clock.SystemClock()), pytest.raises(TraxTimeoutError):  # noqa: PT012
         async for attempt in retrying(deadline=0.05, max_retries=0):
             with attempt:
                 await asyncio.wait_for(async_retry(attempt_timeout=60)(hangs)(), 30)

@@ -38,7 +38,11 @@ print(any("sent-async" in str(point) for point in [export_all_metrics()]))
 
 def received(*functions: Any) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", RECEIVER], input=cloudpickle.dumps(functions), capture_output=True, timeout=60, check=False
+        [sys.executable, "-c", RECEIVER],
+        input=cloudpickle.dumps(functions),
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().splitlines()
