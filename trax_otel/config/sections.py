@@ -48,6 +48,10 @@ class Section:
             if name not in self.names:
                 raise TypeError(f"{type(self).__name__} has no {name!r}; there are {', '.join(self.names)}")
         self.__dict__.update(given)
+        self.check()
+
+    def check(self) -> None:
+        """Where a subclass refuses values."""
 
     def as_dict(self) -> dict[str, Any]:
         """Its values by name."""

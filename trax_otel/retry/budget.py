@@ -9,11 +9,16 @@ from __future__ import annotations
 import contextlib
 import threading
 from contextvars import ContextVar, Token
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock, errors, lifecycle, semconv
 from ..signals import observe
 from ..signals.aggregate import Observation
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .options import BudgetOptions
 
 DEFAULT_TOKENS: Final = 10.0
 
@@ -33,7 +38,7 @@ class RetryBudget:
             if not (isinstance(value, (int, float)) and 0 <= value < float("inf")):
                 raise errors.InvalidConfigError(f"RetryBudget: {argument}={value!r} is not a number 0 or more")
         self.name = name
-        self._given = {"tokens": tokens, "per_second": per_second, "per_success": per_success}
+        self._given: BudgetOptions = {"tokens": tokens, "per_second": per_second, "per_success": per_success}
         self.capacity = float(tokens)
         self.per_second = per_second
         self.per_success = per_success
@@ -83,13 +88,13 @@ class RetryBudget:
 _budgets: dict[str, RetryBudget] = {}
 
 
-def retry_budget(name: str, **options: Any) -> RetryBudget:
+def retry_budget(name: str, **options: Unpack[BudgetOptions]) -> RetryBudget:
     """The process-wide budget of this name; `options` are those of `RetryBudget` and count when it is made."""
     found = _budgets.get(name)
     return found if found is not None else _budgets.setdefault(name, RetryBudget(name, **options))
 
 
-def _received(name: str, options: dict[str, float]) -> RetryBudget:
+def _received(name: str, options: BudgetOptions) -> RetryBudget:
     return retry_budget(name, **options)
 
 

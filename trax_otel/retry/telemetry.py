@@ -14,6 +14,8 @@ from ..signals.aggregate import OVERFLOW, Observation, on_reset
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from typing_extensions import Self
+
     from ..metrics.operation import Operation
     from ..signals import ErrorFacts
     from .details import StopReason
@@ -41,9 +43,14 @@ _delays = histogram(semconv.RETRY_DELAYS)
 
 class Counter(_Count):
     """A count whose `__next__` needs no lock and costs one C call. Sent to another process by value, as part of a function
-    that counts by it, it is the counter of the same name there: `found` is a function and its arguments that give that."""
+    that counts by it, it is the counter of the same name there: what `find(*arguments)` gives."""
 
     found: tuple[Callable[..., Counter], tuple[Any, ...]]
+
+    def __new__(cls, find: Callable[..., Counter], *arguments: Any) -> Self:
+        made: Any = super().__new__(cls)
+        made.found = find, arguments
+        return made  # type: ignore[no-any-return]
 
     def __reduce__(self) -> Any:
         return self.found
@@ -60,8 +67,7 @@ class Tally:
 
     def __init__(self, labels: Mapping[str, Any], name: str | None = None) -> None:
         self.labels = labels
-        self._straight = Counter()
-        self._straight.found = _straight_of, (name,)
+        self._straight = Counter(_straight_of, name)
         self.straight = self._straight.__next__
         self.zero()
 

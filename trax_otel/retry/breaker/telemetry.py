@@ -69,9 +69,7 @@ class Calls:
     def __init__(self, labels: Mapping[str, Any], name: str | None = None) -> None:
         self.labels = labels
         keys: list[str | Change] = [*OUTCOMES, *CHANGES]
-        self._counts = {key: Counter() for key in keys}
-        for key, count in self._counts.items():
-            count.found = _counter_of, (name, key)
+        self._counts = {key: Counter(_counter_of, name, key) for key in keys}
         self._base: dict[str | Change, int] = dict.fromkeys(self._counts, 0)
         for outcome in OUTCOMES:
             setattr(self, outcome, self._counts[outcome].__next__)
