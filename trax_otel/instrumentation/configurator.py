@@ -14,6 +14,7 @@ from .imports import when_imported
 from .jobs import adopt_job_libraries
 from .loggers import adopt_log_libraries
 from .propagation import carry_context
+from .refusals import tell_refusals
 from .sqlite_queries import observe_short_queries
 from .start import disabled
 from .worker_threads import carry_into_worker_threads
@@ -30,7 +31,7 @@ class TraxConfigurator:
             return
         for step in (
             _set_up_sdk, _set_level, install_hooks, carry_context, carry_into_worker_threads, install_correlation,
-            _watch_multiprocessing, adopt_log_libraries, adopt_job_libraries, observe_short_queries, say_hint,
+            _watch_multiprocessing, adopt_log_libraries, adopt_job_libraries, observe_short_queries, tell_refusals, say_hint,
         ):  # fmt: skip
             try:
                 step()
