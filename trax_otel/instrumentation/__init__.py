@@ -7,6 +7,8 @@
 #   hooks         uncaught exceptions become errors
 #   propagation   threads and executors carry the context
 #   correlation   the inbound correlation id
+#   conventions   stable names by default, and spans without a meaning left out
+#   handled       exceptions that a framework answers before any span sees them
 #   hint          libraries that are installed without their instrumentation
 """Distro, configurator and hooks for services whose code is not changed."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from typing import Any, Final
 
 from .. import config, lifecycle
@@ -15,6 +16,7 @@ from .jobs import adopt_job_libraries
 from .loggers import adopt_log_libraries
 from .propagation import carry_context
 from .refusals import tell_refusals
+from .servers import install_servers
 from .sqlite_queries import observe_short_queries
 from .start import disabled
 from .worker_threads import carry_into_worker_threads
@@ -31,7 +33,8 @@ class TraxConfigurator:
             return
         for step in (
             _set_up_sdk, _set_level, install_hooks, carry_context, carry_into_worker_threads, install_correlation,
-            _watch_multiprocessing, adopt_log_libraries, adopt_job_libraries, observe_short_queries, tell_refusals, say_hint,
+            install_servers, _watch_ends, adopt_log_libraries, adopt_job_libraries, observe_short_queries, tell_refusals,
+            say_hint,
         ):  # fmt: skip
             try:
                 step()
@@ -51,6 +54,7 @@ def _set_level() -> None:
         logging.getLogger().setLevel(config.settings().logging.level)
 
 
-def _watch_multiprocessing() -> None:
-    """Children of multiprocessing leave by `os._exit`: they must flush before, whenever that module is imported."""
-    when_imported("multiprocessing.util", lifecycle.hook_multiprocessing)
+def _watch_ends() -> None:
+    """Programs whose processes end in ways of their own must flush before, whenever they are imported."""
+    for name in lifecycle.HOOKED_MODULES:
+        when_imported(name, partial(lifecycle.hook_program, name))

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
+from .conventions import arguments, prefer_stable_names, quiet_starlette
+from .handled import tell_handled_exceptions
 from .lazy import Instrumentor
 from .refusals import listen
 
@@ -29,6 +31,7 @@ class TraxDistro(BaseDistro):  # type: ignore[misc,unused-ignore]
             return
         for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
+        prefer_stable_names()
 
     def load_instrumentor(self, entry_point: Any, **kwargs: Any) -> None:
         """Have one instrumentor loaded when its library is imported; none of them can end the service."""
@@ -36,4 +39,8 @@ class TraxDistro(BaseDistro):  # type: ignore[misc,unused-ignore]
             return  # without a format to set it would only add a wrapper around every record
         if entry_point.name == "structlog":
             return  # its events leave through our own bridge; that one would send each a second time, and configure structlog
+        if entry_point.name == "starlette":
+            quiet_starlette()
+        tell_handled_exceptions(entry_point.name)
+        kwargs = {**arguments(entry_point), **kwargs}
         Instrumentor(entry_point, partial(super().load_instrumentor, entry_point, **kwargs)).wait()

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context as otel_context
 from opentelemetry._logs import SeverityNumber
 
 from .. import clock, errors, semconv, signals
 from ..signals.exporting import exporting
+from ..signals.private import is_suppressed
 from . import dispatch
 from .records import LineRecord, exception_of, extras, message_of, scope
 from .values import MAX_ATTRIBUTE_TEXT, attribute, clean, text_of
@@ -187,8 +187,7 @@ def _is_feedback(name: str, context: Context | None) -> bool:
     if silent or exporting():
         return True
     # The SDK's own export threads carry OpenTelemetry's suppression mark; an application's thread that does is its own.
-    suppressed = context is not None and context.get(otel_context._SUPPRESS_INSTRUMENTATION_KEY)
-    return bool(suppressed) and threading.current_thread().name.startswith("Otel")
+    return is_suppressed(context) and threading.current_thread().name.startswith("Otel")
 
 
 def _logger(provider: LoggerProvider, name: str) -> Logger:

@@ -114,7 +114,7 @@ def _details(details: Mapping[str, Any] | None) -> dict[str, Any]:
         items = [("details", f"<unreadable: {type(failure).__name__}>")]
     for key, value in items:
         name = one_line(text_of(key, 128))
-        shown = _REDACTED if _is_secret(name) else attribute(_without_secrets(value))
+        shown = _REDACTED if is_secret(name) else attribute(_without_secrets(value))
         fields[semconv.SECURITY_PREFIX + name] = one_line(shown) if isinstance(shown, str) else shown
     return fields
 
@@ -128,11 +128,12 @@ def _secret_names() -> re.Pattern[str]:
     )
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Whether a field's or a parameter's name says that its value is secret."""
     return _secret_names().search(name) is not None
 
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _REDACTED if _is_secret(text_of(key)) else inner for key, inner in value.items()}
+        return {key: _REDACTED if is_secret(text_of(key)) else inner for key, inner in value.items()}
     return value
