@@ -172,6 +172,17 @@ def test_jobs_run_in_the_trace_of_who_queued_them(
     assert {"messaging.process.duration", "messaging.client.operation.duration"} <= names
 
 
+def test_a_job_in_a_forked_work_horse_is_delivered(
+    endpoint: Endpoint, delivered: Delivered, redis: str, tmp_path: Path
+) -> None:
+    for part in (PRODUCER, FORKING):
+        run("rq", part, endpoint, delivered, redis, tmp_path)
+    processed = until(lambda: enough(jobs(delivered, "process"), 4), "the runs of each job", 30)
+    assert sorted(span.attributes[semconv.RETRY_ATTEMPT] for span in processed if task(span) == "bad") == [1, 2]
+    assert len({span.resource["process.pid"] for span in processed}) == 4  # a work horse each
+    assert len({span.trace_id for span in [*processed, *jobs(delivered, "enqueue")]}) == 1
+
+
 def test_workers_without_us_run_jobs_queued_under_us(
     endpoint: Endpoint, delivered: Delivered, redis: str, tmp_path: Path
 ) -> None:

@@ -265,7 +265,7 @@ def _rest(kind: Any) -> None:
     original = kind.emit
 
     def emit(handler: Any, record: logging.LogRecord) -> None:
-        if not (_owners and _feeds_our_provider(handler)):
+        if not (_owners and feeds_our_provider(handler)):
             original(handler, record)
 
     emit.__wrapped__ = original  # type: ignore[attr-defined]
@@ -273,6 +273,7 @@ def _rest(kind: Any) -> None:
     _rested.append((kind, emit, original))
 
 
-def _feeds_our_provider(handler: Any) -> bool:
+def feeds_our_provider(handler: Any) -> bool:
+    """Whether what another bridge would send goes where ours sends it."""
     provider = getattr(handler, "_logger_provider", None)
     return provider is signals.logger_provider() or type(provider).__name__ == "ProxyLoggerProvider"
