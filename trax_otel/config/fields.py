@@ -140,10 +140,18 @@ THRESHOLD_KEYS: Final = {
     "metric", "above", "below", "clear_below", "clear_above", "for_seconds", "statistic", "attributes",
 }  # fmt: skip
 
+
+def _switch(value: Any) -> str:
+    if isinstance(value, str) and value.strip().lower() == "auto":
+        return "auto"
+    return "on" if _boolean(value) else "off"
+
+
 BOOLEAN: Final = Kind("true or false", _boolean)
 TEXT: Final = Kind("a text that is not empty", _text)
 LEVEL: Final = _choice(LEVELS, fold=str.upper)
 COLOUR: Final = _choice(("auto", "always", "never"))
+SWITCH: Final = Kind("on, off or auto", _switch)
 JITTER: Final = Kind("a fraction from 0 to 1, or one of " + ", ".join(JITTERS), _jitter)
 NAMES: Final = Kind("a list of names, with commas between them", _names)
 THRESHOLDS: Final = Kind(
@@ -184,6 +192,11 @@ FIELDS: Final[tuple[Field, ...]] = (
           "Measure CPU and memory of every operation."),
     Field("runtime", "exit_timeout", "TRAX_EXIT_TIMEOUT", _number(0, 3_600),
           "Time that all telemetry together may take at the end of the process, in seconds."),
+    Field("runtime", "flush_on_exit", "TRAX_FLUSH_ON_EXIT", BOOLEAN,
+          "Deliver before `os._exit` and exec what this process made; held up by 0.5 s at the longest."),
+    Field("runtime", "flush_each_request", "TRAX_FLUSH_EACH_REQUEST", SWITCH,
+          "Deliver at the end of each request or message, for at most 0.5 s, where the process is frozen between them: "
+          "`auto` does so on AWS Lambda; Cloud Run with CPU for requests only needs `on`."),
     Field("runtime", "quiet", "TRAX_QUIET", BOOLEAN, "Say nothing at the start."),
     Field("runtime", "debug", "TRAX_DEBUG", BOOLEAN, "Start in debug mode."),
     Field("runtime", "correlation_headers", "TRAX_CORRELATION_HEADERS", NAMES,

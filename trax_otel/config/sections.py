@@ -116,6 +116,8 @@ class RuntimeSettings(Section):
     """Section `runtime`. `exit_timeout` is seconds."""
 
     exit_timeout: float = 5.0
+    flush_on_exit: bool = True
+    flush_each_request: str = "auto"
     quiet: bool = False
     debug: bool = False
     correlation_headers: tuple[str, ...] = ("X-Correlation-ID", "X-Request-ID")

@@ -9,8 +9,9 @@ from typing import Final
 from ..signals import ErrorFacts
 from ..signals.frames import of_application
 from .base import MARKS, TraxError
-from .classification import _custom, _retryable, is_control_flow, judge
+from .classification import _custom, _retryable, judge
 from .codes import CATEGORIES, error_code
+from .control_flow import is_control_flow
 
 FRAMES: Final = 3
 """The innermost frames of the application that a fingerprint looks at."""

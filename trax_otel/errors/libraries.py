@@ -26,18 +26,6 @@ from .hierarchy import (
 from .http_libraries import AIOHTTP, HTTPX, REQUESTS, URLLIB3, connection_failed, urllib_failed
 from .verdict import MISSING_CREDENTIALS, Always, Rule, Verdict, sqlite_message
 
-PASS_THROUGH: Final = {
-    "celery": frozenset({"Retry", "Ignore", "Reject", "TaskPredicate"}),
-    "asyncio": frozenset({"CancelledError"}),
-    "concurrent": frozenset({"CancelledError"}),
-    "grpc": frozenset({"AbortError"}),
-}
-"""Control flow of other libraries, which is no error."""
-SEARCHES: Final = {"opentelemetry.instrumentation.jinja2": frozenset({"TemplateNotFound"})}
-"""Instrumentation → exceptions by which a library says to itself that it must look elsewhere. Where nothing is found
-anywhere they go on to the application, and whatever they cross there tells them."""
-
-
 RULES: Final[dict[str, dict[str, Rule]]] = {
     "requests": REQUESTS,
     "httpx": HTTPX,

@@ -10,16 +10,17 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context as otel_context
 from opentelemetry._logs import SeverityNumber
 
 from .. import clock, errors, semconv, signals
 from ..signals.exporting import exporting
+from ..signals.private import is_suppressed
 from . import dispatch
-from .records import exception_of, extras, message_of, scope
+from .records import LineRecord, exception_of, extras, message_of, scope
 from .values import MAX_ATTRIBUTE_TEXT, attribute, clean, text_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from ..signals import Correlation
 
+Reader = Callable[[logging.LogRecord], "logging.LogRecord | None"]
 LEVEL_VARIABLE: Final = "OTEL_PYTHON_LOG_HANDLER_LEVEL"
 """The standard variable for the lowest level that is exported."""
 MAX_BODY: Final = 32_768
@@ -45,6 +47,7 @@ _MAX_NAMES: Final = 4_096
 _silent_names: Final[dict[str, bool]] = {}
 _loggers: tuple[LoggerProvider | None, dict[str, Logger]] = (None, {})
 _unseen: tuple[str, ...] = ()
+_readers: tuple[Reader, ...] = ()
 _rested: Final[list[tuple[Any, Any, Any]]] = []
 
 
@@ -85,6 +88,16 @@ def otlp_handler_attached() -> bool:
     return bool(_owners)
 
 
+def read_records_by(reader: Reader) -> None:
+    """Have records that another log library hands to `logging` read by one who knows it.
+
+    `reader` gives the record that is to leave: the same one, a `LineRecord`, or None where that library's line left already.
+    """
+    global _readers
+    if reader not in _readers:
+        _readers = (*_readers, reader)
+
+
 def _level_from_environment() -> int:
     level = logging.getLevelName(os.environ.get(LEVEL_VARIABLE, "NOTSET").strip().upper())
     return level if isinstance(level, int) else logging.NOTSET
@@ -95,6 +108,26 @@ def _level_from_environment() -> int:
 
 def export(record: logging.LogRecord) -> None:
     """Send one record on."""
+    if _readers:
+        for reader in _readers:
+            read = reader(record)
+            if read is None:
+                return
+            record = read
+    send(record)
+
+
+def send_line(record: LineRecord) -> None:
+    """Send a line of another log library on, where records are sent at all."""
+    if _owners:
+        try:
+            send(record)
+        except Exception as failure:
+            dispatch.tell_once("a line of another log library", failure)
+
+
+def send(record: logging.LogRecord) -> None:
+    """Send one record on, as it is."""
     provider = signals.logger_provider()
     context, span, correlation = scope()
     level = record.levelno
@@ -154,8 +187,7 @@ def _is_feedback(name: str, context: Context | None) -> bool:
     if silent or exporting():
         return True
     # The SDK's own export threads carry OpenTelemetry's suppression mark; an application's thread that does is its own.
-    suppressed = context is not None and context.get(otel_context._SUPPRESS_INSTRUMENTATION_KEY)
-    return bool(suppressed) and threading.current_thread().name.startswith("Otel")
+    return is_suppressed(context) and threading.current_thread().name.startswith("Otel")
 
 
 def _logger(provider: LoggerProvider, name: str) -> Logger:

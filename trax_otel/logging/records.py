@@ -37,6 +37,15 @@ NOT_EXTRA: Final = STANDARD | CONTEXT | _FOREIGN_CONTEXT
 """The names that are no extras."""
 
 
+class LineRecord(logging.LogRecord):
+    """A line of another log library, for the bridge alone: `fields` are its extras, each under its own name.
+
+    Among a record's attributes a field called `name` or `module` would need another name.
+    """
+
+    fields: Mapping[str, Any]
+
+
 class Surroundings:
     """What the OTel Context says of the code that logs; ids are None where there is no valid span, `text` is them as JSON."""
 
@@ -98,6 +107,8 @@ def extras(record: logging.LogRecord) -> list[tuple[str, Any]]:
     keys = list(values)
     if type(record) is logging.LogRecord:
         del keys[:_STANDARD_COUNT]  # its own attributes come first, always
+    elif type(record) is LineRecord:
+        return [(text_of(key, 256), value) for key, value in record.fields.items() if key not in CONTEXT][:_MAX_EXTRAS]
     found = []
     for key in keys:
         if key not in NOT_EXTRA:  # no comprehension: that would be one more call on every line

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, Final, Literal, Protocol
 
 from .. import config, errors
 from ..config import UNSET, Section, Unset
+from ..errors.awaiting import is_coroutine_function
 from .budget import RetryBudget, retry_budget
 from .conditions import Condition, check_condition
 from .details import RetryDetails
@@ -162,7 +162,7 @@ def _problems(given: RetryConfig) -> list[str]:
         function = getattr(given, name)
         if function is not None and not callable(function):
             found.append(f"{name}={function!r} cannot be called")
-        elif function is not None and inspect.iscoroutinefunction(function):
+        elif function is not None and is_coroutine_function(function):
             found.append(f"{name} is a coroutine function; it is called, not awaited")
     if given.attempt_spans not in {"on_failure", "always"}:
         found.append(f"attempt_spans={given.attempt_spans!r} is not 'on_failure' or 'always'")

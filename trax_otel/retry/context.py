@@ -6,10 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..errors.awaiting import is_coroutine_function
 from .base import RetryConfig, configured
 from .decorators import refuse_attempt_timeout
 from .drivers import run, run_async
-from .functions import is_coroutine_function, name_of, refuse_what_cannot_be_retried
+from .functions import name_of, refuse_what_cannot_be_retried
 from .iteration import Attempts
 from .policy import Policy, Run
 

@@ -16,6 +16,7 @@ from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
 from ..metrics import publish_health_metrics, start_health_monitoring
 from ..metrics.export import name_service
 from ..signals import declare_again
+from ..signals.private import lost
 from . import environment
 from .declared import participate_declared
 from .exceptions import classify_recorded_exceptions
@@ -26,6 +27,9 @@ from .resource import build_resource
 from .telemetry import Telemetry
 
 CONFIG_FILE_VARIABLE: Final = "OTEL_CONFIG_FILE"
+LAMBDA_VARIABLE: Final = "AWS_LAMBDA_FUNCTION_NAME"
+STARVED_EVERY: Final = 1.0
+"""Seconds between two deliveries on the threads of requests, where background threads get no turn."""
 _OWNER: Final = "sdk"
 _VARIABLES: Final = {
     "service_name": "OTEL_SERVICE_NAME",
@@ -176,6 +180,8 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     """Put the pipelines in place, and what goes with them; `before` is what an earlier call set up."""
     if environment.disabled(environ):
         return
+    for line in lost():
+        lifecycle.report_once(line)
     classify_recorded_exceptions()
     installed = made.install(before)
     undo: list[Callable[[], None]] = []
@@ -192,6 +198,10 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
         undo.append(publish_health_metrics())
     if config.settings().metrics.thresholds:  # somebody must look at them; without any, no thread is started
         start_health_monitoring()
+    if _frozen_between_requests(environ):
+        made.deliver_with_requests()
+    else:
+        lifecycle.when_starved(lambda: made.deliver_with_requests(STARVED_EVERY))
     if made.signals:
         undo.append(name_service(made.service_name))
         made.participate(*undo)
@@ -203,6 +213,13 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     for problem in problems:
         lifecycle.report(problem)
     lifecycle.take_sigterm()
+    lifecycle.guard_exits(config.settings().runtime.flush_on_exit)
+
+
+def _frozen_between_requests(environ: environment.Environment) -> bool:
+    """Whether no background thread can be relied on: the platform lets the process run for requests only."""
+    wanted = config.settings().runtime.flush_each_request
+    return wanted == "on" or (wanted == "auto" and bool(environ.get(LAMBDA_VARIABLE)))
 
 
 def _set_root_level(level: str | None) -> list[Callable[[], None]]:

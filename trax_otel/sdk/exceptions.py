@@ -25,7 +25,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from .. import semconv
 from ..errors import error_facts
-from ..errors.classification import steers
+from ..errors.control_flow import steers_in
 from ..signals import record_error
 from .finishing import finish, remember_exception
 
@@ -75,7 +75,7 @@ def _record_exception(
         if not self.is_recording():
             return
         scope = self.instrumentation_scope
-        if steers(exception, "" if scope is None else scope.name):
+        if steers_in(exception, "" if scope is None else scope.name):
             setattr(self, _STEERED, True)
             return
         facts = error_facts(exception)

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from .. import semconv
 from ..errors import error_facts
 from ..errors.answers import answer_facts
-from ..errors.classification import steers
+from ..errors.control_flow import steers_in
 from ..semconv import standard
 from ..semconv.standard import first
 from ..signals import record_answer, record_error
@@ -148,7 +148,7 @@ def _tell_error(span: Span, attributes: Mapping[str, Any], passing: Exception | 
             and passing is not None
             and status is StatusCode.UNSET
             and _is_grpc(attributes)
-            and not steers(passing)
+            and not steers_in(passing, "")
         ):
             if not first(attributes, *standard.RPC_STATUS):
                 span.set_attribute(standard.RPC_STATUS[-1], _UNKNOWN)

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import SpanLimits
 
 from .. import lifecycle
 from ..lifecycle import Deadline
-from . import fork, install, temporality
+from . import fork, install, private, temporality
 from .batch import BatchLogProcessor, BatchQueue, BatchSpanProcessor, FlushMark
 from .correlate import CorrelationProcessor
 from .delivery import OtlpDelivery
@@ -40,6 +40,11 @@ class Outlet(Protocol):
     @property
     def closed(self) -> bool:
         """Whether it takes nothing any more."""
+        ...
+
+    @property
+    def pending(self) -> int:
+        """How many items of this process are not delivered yet; of metrics, at least 1 where something was measured."""
         ...
 
     def request_flush(self, seconds: float) -> FlushMark:
@@ -123,7 +128,7 @@ def log_pipeline(environ: Environment, resource: ProcessResource, problems: Prob
     if not deliveries:
         return None
     provider = fork.ForkingLoggerProvider(resource=resource, shutdown_on_exit=False)
-    provider._log_record_limits = _limits(LogRecordLimits, problems)  # no argument of older SDKs
+    private.set_log_limits(provider, _limits(LogRecordLimits, problems))
     pipeline = Pipeline("logs", provider)
     for delivery in deliveries:
         queue: BatchQueue[Any] = BatchQueue(delivery, batching(environ, "logs", problems))
@@ -142,17 +147,14 @@ def metric_pipeline(environ: Environment, resource: ProcessResource, problems: P
             pulled.append(delivery)
             continue
         exporter = getattr(delivery, "exporter", None)
+        preferred = None if exporter is None else private.preferences_of(exporter)
         readers.append(
             PeriodicReader(
                 delivery,
                 interval,
                 timeout,
-                temporality=temporality.preferred(environ, problems)
-                if exporter is None
-                else exporter._preferred_temporality,
-                aggregation=temporality.histograms(environ, problems)
-                if exporter is None
-                else exporter._preferred_aggregation,
+                temporality=preferred[0] if preferred else temporality.preferred(environ, problems),
+                aggregation=preferred[1] if preferred else temporality.histograms(environ, problems),
             )
         )
     if not readers and not pulled:
@@ -163,6 +165,7 @@ def metric_pipeline(environ: Environment, resource: ProcessResource, problems: P
         shutdown_on_exit=False,
         exemplar_filter=temporality.exemplar_filter(environ, problems),
     )
+    provider.watch(readers)
     return Pipeline("metrics", provider, [*readers])
 
 

@@ -21,7 +21,17 @@ from .correlation import (
     new_correlation_id,
     valid_correlation_id,
 )
-from .events import count_error, emit_event, is_recorded, log_event, mark_recorded, record_answer, record_error
+from .events import (
+    count_error,
+    emit_event,
+    is_recorded,
+    log_event,
+    mark_in_trace,
+    mark_recorded,
+    marked_in_trace,
+    record_answer,
+    record_error,
+)
 from .facts import ErrorFacts
 from .instruments import (
     BoundInstrument,
@@ -69,7 +79,9 @@ __all__ = [
     "log_event",
     "log_export",
     "logger_provider",
+    "mark_in_trace",
     "mark_recorded",
+    "marked_in_trace",
     "meter",
     "new_correlation_id",
     "observe",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 from types import FrameType, TracebackType
-from typing import Final
+from typing import Any, Final
 
 from .frames import of_application, of_wrapper, outward
 
@@ -40,13 +40,20 @@ def message_of(error: BaseException) -> str:
         return f"<{type(error).__name__}: its __str__ raised {type(failure).__name__}>"
 
 
-def describe(error: BaseException) -> str:
-    """One line: type and message."""
+def describe(error: BaseException, limit: int | None = None) -> str:
+    """One line: type and message, of which at most `limit` characters are kept."""
     kind = type(error)
     at_home = kind.__module__ in {"builtins", "__main__"}
     name = kind.__qualname__ if at_home else f"{kind.__module__}.{kind.__qualname__}"
     message = message_of(error)
+    if limit is not None and len(message) > limit:
+        message = f"{message[:limit]}… ({len(message) - limit} characters left out)"
     return f"{name}: {message}" if message else name
+
+
+def exc_info(error: BaseException | None) -> Any:
+    """What `logging` takes as `exc_info`: an error by itself is overlooked there where it is falsy."""
+    return None if error is None else (type(error), error, error.__traceback__)
 
 
 def _chain(error: BaseException) -> list[str]:

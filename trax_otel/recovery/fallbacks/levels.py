@@ -129,9 +129,9 @@ class Feature:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is not None:
-            from ...retry.conditions import never_retried
+            from ...errors.control_flow import never_retried
 
-            if not never_retried(kind):  # a cancelled task tells nothing of the feature
+            if error is None or not never_retried(error):  # a cancelled task tells nothing of the feature
                 self.failed()
 
     def hold(self, level: str) -> None:

@@ -107,7 +107,8 @@ def fallback_point(function: Any = None, /, *, name: str | None = None) -> Any:
 
 
 def _point(function: Any, name: str | None) -> Any:
-    from ...retry.functions import is_coroutine_function, name_of, refuse_what_cannot_be_retried
+    from ...errors.awaiting import is_coroutine_function
+    from ...retry.functions import name_of, refuse_what_cannot_be_retried
 
     inner = getattr(function, "__func__", function)  # of a classmethod or staticmethod
     if isinstance(inner, type):

@@ -22,3 +22,8 @@ def circuit_breaker(name: str, **options: Any) -> CircuitBreaker:
 def circuit_breakers() -> tuple[CircuitBreaker, ...]:
     """Every breaker of the process that has a name, sorted by it."""
     return tuple(sorted(living(), key=lambda breaker: breaker.name))
+
+
+def received(name: str, options: dict[str, Any]) -> CircuitBreaker:
+    """The breaker of this name; what one that was sent here becomes."""
+    return circuit_breaker(name, **options)
