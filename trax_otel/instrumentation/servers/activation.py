@@ -9,7 +9,21 @@ from typing import Any, Final
 
 from ..adoption import adopt
 from ..imports import when_imported
-from . import cheroot, daphne, eventlet, gevent, gunicorn, hypercorn, stdlib, uvicorn, waitress, werkzeug
+from . import (
+    cheroot,
+    daphne,
+    eventlet,
+    frameworks,
+    gevent,
+    granian,
+    gunicorn,
+    hypercorn,
+    sanic,
+    stdlib,
+    uvicorn,
+    waitress,
+    werkzeug,
+)  # fmt: skip
 from .request import claim, stand_back
 
 PUBLISHER: Final = "opentelemetry.instrumentation."
@@ -38,6 +52,7 @@ SERVERS: Final[dict[str, dict[str, Callable[[], None]]]] = {
     "gunicorn": {
         "gunicorn.http.wsgi": gunicorn.hook_environ,
         "gunicorn.workers.base": gunicorn.hook_errors,
+        "gunicorn.asgi.protocol": gunicorn.hook_asgi,
         **{module: partial(gunicorn.hook_worker, module) for module in gunicorn.REQUESTS},
     },
     "hypercorn": {module: partial(hypercorn.hook_tasks, module) for module in hypercorn.MODULES},
@@ -46,9 +61,24 @@ SERVERS: Final[dict[str, dict[str, Callable[[], None]]]] = {
     "werkzeug": {"werkzeug.serving": werkzeug.hook_handler},
     "gevent.pywsgi": {"gevent.pywsgi": gevent.hook_handler},
     "eventlet.wsgi": {"eventlet.wsgi": eventlet.hook_handler},
+    "granian": {
+        "granian.asgi": granian.hook_asgi,
+        "granian.wsgi": granian.hook_wsgi,
+        "granian.rsgi": granian.hook_rsgi,
+    },
+    "sanic": {
+        "sanic.server.protocols.http_protocol": sanic.hook_protocol,
+        "sanic.asgi": sanic.hook_asgi,
+        "sanic.handlers.error": sanic.hook_errors,
+    },
     "cheroot": {"cheroot.server": cheroot.hook_server, "cheroot.wsgi": cheroot.hook_gateway},
     "wsgiref": {"wsgiref.handlers": stdlib.hook_wsgiref},
     "http.server": {"http.server": stdlib.hook_http_server, "socketserver": stdlib.hook_main},
+    # Frameworks that have no instrumentation of OpenTelemetry's, or one that does not tell everything:
+    "litestar": {"litestar.middleware._internal.exceptions.middleware": frameworks.hook_litestar},
+    "quart": {"quart.app": frameworks.hook_quart},
+    "falcon": {"falcon.app": frameworks.hook_falcon, "falcon.asgi.app": frameworks.hook_falcon_asgi},
+    "datasette": {"datasette.app": frameworks.hook_datasette},
 }
 """Name for `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` → the modules to wait for, and what hooks each."""
 

@@ -22,7 +22,7 @@ from ...signals import detach, histogram, record_error, tracer, up_down_counter
 from ...signals.stacktrace import describe
 from .facts import Facts, HeaderGetter, client_of
 from .leaving import client_left
-from .routes import route_of
+from .routes import error_of, route_of
 from .settings import OTHER_METHOD, RESPONSE_HEADERS_VARIABLE, captured_headers, is_excluded
 
 if TYPE_CHECKING:
@@ -59,10 +59,12 @@ class ServedRequest:
         self._version = facts.version
         self._status: int | None = None
         self._error: BaseException | None = None
+        self._handled: BaseException | None = None
         self._failed = False
         self._refused = False
         self._route: str | None = None
         self._open = True
+        self._ended = False
         self._claimed = False
         self.response: Any = None
         """What the server itself keeps of the answer; for the server's hooks alone."""
@@ -91,9 +93,9 @@ class ServedRequest:
         `answered`: whether the head of an answer had been sent; if not, the server answers 500 now, whatever was meant.
         """
         with _contained():
-            self._refused = not answered
-            if not self._open or self._error is error:
+            if self._ended or self._error is error:
                 return
+            self._refused = not answered
             self._error = error
             if client_left(error):
                 self.cancelled(error)
@@ -107,6 +109,11 @@ class ServedRequest:
                 self.span.set_status(StatusCode.ERROR, describe(error))
             else:
                 self.cancelled(error)
+
+    def handled(self, error: BaseException) -> None:
+        """An exception that a framework turns into an answer: if that is a 5xx, it is the request's failure."""
+        if self._open:
+            self._handled = error
 
     def cancelled(self, error: BaseException) -> None:
         """The request ended before its answer did: a client went away, a task was cancelled. No error of the service's."""
@@ -159,13 +166,17 @@ class ServedRequest:
             self._uncount()
             now = clock.current().time_ns()
             self._conclude((now - self._began) / 1e9)
+            self._ended = True
             vars(self.span).pop("end", None)
             self.span.end(now)
-        self._source = {}
+        self._source, self._handled = {}, None
 
     def _conclude(self, seconds: float) -> None:
         if self._failed and self._kind == "http" and (self._refused or self._status is None):
             self._status = 500  # what a server answers for an application that raised before it answered
+        handled = self._handled or error_of(self._source)
+        if handled is not None and (self._status or 0) >= 500 and self._error is None:
+            self.failed(handled)
         route = self._route or route_of(self._source)
         found: dict[str, Any] = {}
         if not self._claimed:
