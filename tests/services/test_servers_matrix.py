@@ -151,7 +151,8 @@ def figures(endpoint: Endpoint, service: str) -> tuple[list[tuple[dict[str, Any]
     queries = Queries(endpoint.path)
     asked = Filter(service=service, limit=1_000)
     durations = [
-        (series.attributes, series.points[-1].count or 0) for series in queries.metric("http.server.request.duration", asked)
+        (series.attributes, series.points[-1].count or 0)
+        for series in queries.metric("http.server.request.duration", asked)
     ]
     active = [series.points[-1].value or 0.0 for series in queries.metric("http.server.active_requests", asked)]
     queries.close()
@@ -159,7 +160,9 @@ def figures(endpoint: Endpoint, service: str) -> tuple[list[tuple[dict[str, Any]
 
 
 @pytest.fixture(scope="module", params=[*ASGI, *WSGI])
-def observed(request: pytest.FixtureRequest, endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
+def observed(
+    request: pytest.FixtureRequest, endpoint: Endpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Observed]:
     command = {**ASGI, **WSGI}[request.param]
     yield observe(endpoint, tmp_path_factory.mktemp(request.param), request.param, command, RAW)
 
@@ -172,7 +175,11 @@ def test_a_request_is_one_span_of_its_clients_trace(observed: Observed) -> None:
         assert span["attributes"]["http.request.method"] == "GET"
         assert span["attributes"]["client.address"] == "127.0.0.1"
     served = observed.requests["/raw/item"]
-    assert (served.status, served.span["attributes"]["http.response.status_code"], served.span["status"]) == (200, 200, 0)
+    assert (served.status, served.span["attributes"]["http.response.status_code"], served.span["status"]) == (
+        200,
+        200,
+        0,
+    )
     assert [log.body for log in served.logs if log.logger == "served"] == ["served /raw/item"]
     assert "trax-otel: instrumentation" not in observed.output
 
