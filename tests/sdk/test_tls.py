@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 import trax_otel
+from trax_otel.errors import InvalidConfigError
 
 pytestmark = pytest.mark.usefixtures("globals_of_otel")
 

@@ -91,7 +91,7 @@ def shown(name: str, value: str) -> str:
     if re.search(SECRET_NAME, name.removeprefix("OTEL_")) or "@" in value:
         return "its value (not shown)"
     text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}…"
+    return text if len(text) <= 300 else f"{text[:297]}…"
 
 
 def without_secrets(text: str, environ: Environment) -> str:
