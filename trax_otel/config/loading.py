@@ -60,7 +60,7 @@ def load(
     chosen = path or environ.get(FILE_VARIABLE) or None
     values: dict[str, Any] = {}
     for given in (
-        *(_from_file(chosen, problems) if chosen else ()),
+        *(_from_file(chosen, problems, os.fspath(chosen) if path else f"{FILE_VARIABLE}={chosen}") if chosen else ()),
         *_from_environment(environ, problems),
         *_from_sections(arguments or {}, "arguments", problems),
     ):
@@ -84,7 +84,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     return settings.replace(**sections)
 
 
-def _from_file(path: str | os.PathLike[str], problems: list[Problem]) -> Iterator[_Given]:
+def _from_file(path: str | os.PathLike[str], problems: list[Problem], named: str) -> Iterator[_Given]:
     import json
     from pathlib import Path
 
@@ -96,7 +96,7 @@ def _from_file(path: str | os.PathLike[str], problems: list[Problem]) -> Iterato
             raise ValueError(f"is larger than {_MAX_FILE} bytes")
         content = json.loads(raw.decode("utf-8-sig"))
     except OSError as error:
-        problems.append(Problem(source, "", f"cannot be read: {error.strerror or error}"))
+        problems.append(Problem(named, "", f"cannot be read: {error.strerror or error}"))
         return
     except RecursionError:
         problems.append(Problem(source, "", "is not valid JSON: nested too deep"))

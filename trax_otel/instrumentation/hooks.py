@@ -84,9 +84,18 @@ def _thread_hook(before: Any) -> Any:
     return excepthook
 
 
+def _is_of_a_fork(traceback: Any) -> bool:
+    """Whether it was raised by gevent's own hook after a fork: it asserts that no thread it did not start was there."""
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    frame = getattr(traceback, "tb_frame", None)
+    return frame is not None and frame.f_globals.get("__name__") == "gevent.threading"
+
+
 def _unraisable_hook(before: Any) -> Any:
     def unraisablehook(arguments: Any) -> None:
-        report_uncaught(arguments.exc_value, "unraisable")
+        if not _is_of_a_fork(arguments.exc_traceback):
+            report_uncaught(arguments.exc_value, "unraisable")
         before(arguments)
 
     return unraisablehook

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry._logs import SeverityNumber
 
 from .. import clock, errors, semconv, signals
+from ..remarks import TELEMETRY
 from ..signals.exporting import exporting
 from ..signals.private import is_suppressed
 from . import dispatch
@@ -37,7 +38,8 @@ MAX_BODY: Final = 32_768
 """Characters kept of a record's message."""
 MAX_EXTRAS: Final = 64
 """Extras and bound fields kept of one record."""
-_SILENT: Final = ("opentelemetry.sdk", "opentelemetry.exporter", "trax_otel.sdk")
+_SILENT: Final = (TELEMETRY, "trax_otel.sdk")
+"""Loggers of those who make telemetry: what they say of it is not sent as telemetry."""
 _FOREIGN_MODULES: Final = ("opentelemetry.instrumentation.logging.handler", "opentelemetry.sdk._logs._internal")
 _SEVERITY_TEXTS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 

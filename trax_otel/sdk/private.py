@@ -16,7 +16,7 @@ from .. import lifecycle
 from ..signals.private import lacks
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
+    from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.trace import ReadableSpan
 
 try:
@@ -139,12 +139,6 @@ def count_from_zero(provider: MeterProvider) -> None:
 
 
 # --- Set-up -----------------------------------------------------------------------------------------------------------------
-
-
-def set_log_limits(provider: LoggerProvider, limits: Any) -> None:
-    """Have a logger provider keep these limits. Older SDKs have no such argument, and read the environment themselves."""
-    if hasattr(provider, "_log_record_limits"):
-        provider._log_record_limits = limits
 
 
 def preferences_of(exporter: Any) -> tuple[dict[type, Any], dict[type, Any]]:
