@@ -152,6 +152,7 @@ TEXT: Final = Kind("a text that is not empty", _text)
 LEVEL: Final = _choice(LEVELS, fold=str.upper)
 COLOUR: Final = _choice(("auto", "always", "never"))
 SWITCH: Final = Kind("on, off or auto", _switch)
+ROOT_SPANS: Final = _choice(("limited", "all"))
 JITTER: Final = Kind("a fraction from 0 to 1, or one of " + ", ".join(JITTERS), _jitter)
 NAMES: Final = Kind("a list of names, with commas between them", _names)
 THRESHOLDS: Final = Kind(
@@ -204,6 +205,9 @@ FIELDS: Final[tuple[Field, ...]] = (
           "Inbound headers that carry a correlation id, the first found wins."),
     Field("runtime", "propagate_correlation", "TRAX_PROPAGATE_CORRELATION", BOOLEAN,
           "Send the correlation id with outbound requests."),
+    Field("runtime", "root_spans", "TRAX_ROOT_SPANS", ROOT_SPANS,
+          "Spans of databases, caches and templates that stand alone: one of a name in 10 s, and all that fail or are slow; or "
+          "all."),
 )  # fmt: skip
 
 BY_KEY: Final = {field.key: field for field in FIELDS}

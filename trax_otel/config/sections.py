@@ -126,6 +126,7 @@ class RuntimeSettings(Section):
     debug: bool = False
     correlation_headers: tuple[str, ...] = ("X-Correlation-ID", "X-Request-ID")
     propagate_correlation: bool = False
+    root_spans: Literal["limited", "all"] = "limited"
 
 
 class Settings(Section):

@@ -12,6 +12,7 @@ from typing import Any, Final
 from ..semconv.standard import same_metric
 from .failures import error_stats
 from .filters import LOG_TEXTS, begin, log_conditions, series_conditions, span_conditions, where
+from .left_out import left_out, told
 from .model import (
     ErrorStats,
     Filter,
@@ -233,6 +234,10 @@ class Queries:
     def last_trace_id(self) -> int:
         """Where a follower of traces begins."""
         return int(self.rows("SELECT coalesce(max(id), 0) FROM trace")[0][0])
+
+    def left_out(self, wanted: Filter | None = None) -> str:
+        """What services left out of their traces, in a sentence; empty where that is nothing."""
+        return told(left_out(self.rows, wanted or Filter()))
 
     # --- Metrics -----------------------------------------------------------------------------------------------------------
 
