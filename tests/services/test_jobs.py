@@ -271,6 +271,35 @@ def test_what_only_steers_a_job_is_no_failure_and_a_time_limit_is_one(
     assert {span.parent_id for span in jobs(delivered, "process")} <= parents
 
 
+CELERY = """
+import sys
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+from trax_otel.logging import correlation_context
+app = Celery("app", broker=sys.argv[1], backend=sys.argv[1])
+
+@app.task
+def add(a, b): return a + b
+
+with start_worker(app, pool="solo", perform_ping_check=False):
+    with correlation_context("order-7"):
+        result = add.delay(1, 2)
+    print(result.get(timeout=20))
+"""
+
+
+def test_celerys_spans_keep_their_names_and_get_the_correlation_id(
+    endpoint: Endpoint, delivered: Delivered, redis: str, tmp_path: Path
+) -> None:
+    ended = end_of(under_run(endpoint.url, delivered.service, [PYTHON, "-c", CELERY, redis]), tmp_path)
+    assert (ended.status, ended.out.strip()) == (0, "3"), ended.err
+    until(lambda: named(delivered.traced(), "run/app.add"), "the task's span")
+    spans = delivered.traced()
+    (queued,), (ran,) = named(spans, "apply_async/app.add"), named(spans, "run/app.add")
+    assert ran.parent_id == queued.span_id
+    assert {queued.attributes[semconv.CORRELATION_ID], ran.attributes[semconv.CORRELATION_ID]} == {"order-7"}
+
+
 def test_workers_without_us_run_jobs_queued_under_us(
     endpoint: Endpoint, delivered: Delivered, redis: str, tmp_path: Path
 ) -> None:
