@@ -34,3 +34,9 @@ def _hook_contained(name: str, hook: Callable[[], object]) -> None:
         hook()
     except Exception as error:  # a library of another release
         say(name, f"instrumentation of {name} does not fit this version: {type(error).__name__}: {error}")
+
+
+def hide_frame(error: BaseException) -> None:
+    """Take the calling frame, the outermost, out of an exception that is about to be raised again (3.10 puts it back)."""
+    if error.__traceback__ is not None:
+        error.__traceback__ = error.__traceback__.tb_next
