@@ -36,6 +36,12 @@ def test_a_signals_own_variable_comes_first_and_is_taken_whole() -> None:
     assert read("metrics", ENDPOINT="http://a:1/base/").url == "http://a:1/base/v1/metrics"
 
 
+def test_an_endpoints_query_stays_behind_its_path() -> None:
+    assert read(ENDPOINT="https://c/base/?tenant=a").url == "https://c/base/v1/traces?tenant=a"
+    assert read("logs", ENDPOINT="https://c?tenant=a").url == "https://c/v1/logs?tenant=a"
+    assert read("logs", LOGS_ENDPOINT="https://c/exact?tenant=a").url == "https://c/exact?tenant=a"
+
+
 def test_headers_are_decoded() -> None:
     assert dict(read(HEADERS="Authorization=Basic%20abc,x-a=b").headers) == {"authorization": "Basic abc", "x-a": "b"}
 

@@ -12,8 +12,14 @@ from .correlation import install_correlation
 from .hint import say_hint
 from .hooks import install_hooks
 from .imports import when_imported
+from .jobs import adopt_job_libraries
+from .loggers import adopt_log_libraries
 from .propagation import carry_context
+from .refusals import tell_refusals
+from .servers import install_servers
+from .sqlite_queries import observe_short_queries
 from .start import disabled
+from .worker_threads import carry_into_worker_threads
 
 LEVEL_VARIABLE: Final = "TRAX_LOG_LEVEL"
 
@@ -25,8 +31,11 @@ class TraxConfigurator:
         """Set up export, hooks and propagation. A step that fails is named in one line; the others go on."""
         if disabled():
             return
-        for step in (_set_up_sdk, _set_level, install_hooks, carry_context, install_correlation, _watch_ends,
-                     say_hint):  # fmt: skip
+        for step in (
+            _set_up_sdk, _set_level, install_hooks, carry_context, carry_into_worker_threads, install_correlation,
+            install_servers, _watch_ends, adopt_log_libraries, adopt_job_libraries, observe_short_queries, tell_refusals,
+            say_hint,
+        ):  # fmt: skip
             try:
                 step()
             except Exception as error:  # the service comes first

@@ -20,6 +20,7 @@ from opentelemetry.propagators.textmap import (
 from .. import config
 from ..signals import Correlation, current_correlation, valid_correlation_id
 from ..signals.correlation import with_correlation
+from ..signals.private import members_of
 
 
 class CorrelationPropagator(TextMapPropagator):
@@ -67,6 +68,6 @@ def _first(values: Any) -> str | None:
 def install_correlation() -> None:
     """Add the propagator to the global ones; doing it twice changes nothing."""
     present = propagate.get_global_textmap()
-    members = list(getattr(present, "_propagators", [present]))
+    members = members_of(present)
     if not any(isinstance(member, CorrelationPropagator) for member in members):
         propagate.set_global_textmap(CompositePropagator([*members, CorrelationPropagator()]))

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from .. import lifecycle, semconv
 from ..errors import error_facts
+from ..errors.control_flow import leaves
 from ..lifecycle import Participant
 from ..signals.events import count_error, emit_record, exception_attributes
 from ..signals.stacktrace import describe
@@ -35,11 +36,11 @@ def install_hooks() -> None:
 
 
 def report_uncaught(error: BaseException | None, source: Source, thread: str = "") -> None:
-    """Count an uncaught error and send a log record; never raises. What is no `Exception` is no error.
+    """Count an uncaught error and send a log record; never raises. What is no `Exception`, nor a group that holds one, is none.
 
     Where it was recorded before, the record says so, and it counts once.
     """
-    if not isinstance(error, Exception):
+    if error is None or not any(isinstance(leaf, Exception) for leaf in leaves(error)):
         return
     try:
         facts = error_facts(error)

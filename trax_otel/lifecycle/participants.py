@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+import zlib
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -188,6 +189,18 @@ def report(line: str) -> None:
             stream.flush()
     except (OSError, ValueError):
         return
+
+
+_SAID: Final = "_TRAX_SAID"
+
+
+def report_once(line: str) -> None:
+    """`report`, but the same line once for a process and all that it starts: workers and children know by the environment."""
+    mark = f"{zlib.crc32(line.encode('utf-8', 'replace')):08x}"
+    said = os.environ.get(_SAID, "")
+    if mark not in said.split(","):
+        os.environ[_SAID] = f"{said},{mark}" if said else mark
+        report(line)
 
 
 # --- Fork -----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
 from ..metrics import publish_health_metrics, start_health_monitoring
 from ..metrics.export import name_service
 from ..signals import declare_again
+from ..signals.private import lost
 from . import environment
 from .declared import participate_declared
 from .exceptions import classify_recorded_exceptions
@@ -179,6 +180,8 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     """Put the pipelines in place, and what goes with them; `before` is what an earlier call set up."""
     if environment.disabled(environ):
         return
+    for line in lost():
+        lifecycle.report_once(line)
     classify_recorded_exceptions()
     installed = made.install(before)
     undo: list[Callable[[], None]] = []

@@ -20,6 +20,7 @@ from opentelemetry import context as otel_context
 from .. import clock
 from ..lifecycle import Deadline, is_leaving
 from ..signals.exporting import while_exporting
+from ..signals.private import without_instrumentation
 from .transport import Answer
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ EXIT_TRIES: Final = 3
 """Tries at the end of the process where nobody listens: a collector that is not there is not worth the whole budget."""
 MAX_BACKOFF: Final = 60.0
 SAME_WARNING_EVERY: Final = 60.0
-_NO_INSTRUMENTATION: Final = (otel_context._SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
 
 logger = logging.getLogger("trax_otel.sdk")
 
@@ -48,10 +48,7 @@ logger = logging.getLogger("trax_otel.sdk")
 @contextmanager
 def unobserved() -> Iterator[None]:
     """Nothing that happens in the block is traced or sent: it is the exporter's own work."""
-    context = otel_context.get_current()
-    for key in _NO_INSTRUMENTATION:
-        context = otel_context.set_value(key, True, context)
-    token = otel_context.attach(context)
+    token = otel_context.attach(without_instrumentation())
     try:
         with while_exporting():
             yield

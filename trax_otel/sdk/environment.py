@@ -165,7 +165,8 @@ def _http_url(read: _Reader) -> str:
     text = _with_scheme(read, read.text("ENDPOINT", HTTP_ENDPOINT), HTTP_ENDPOINT)
     if read.is_own("ENDPOINT"):
         return text
-    return f"{text.rstrip('/')}/v1/{read.signal}"
+    parts = urlsplit(text)
+    return parts._replace(path=f"{parts.path.rstrip('/')}/v1/{read.signal}").geturl()
 
 
 def _grpc_url(read: _Reader) -> str:

@@ -16,11 +16,11 @@ from weakref import WeakSet
 
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
 from opentelemetry.sdk.trace import TracerProvider
 
 from ..lifecycle import renew_if_forked
 from ..signals.exporting import exporting
+from . import private
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger
@@ -100,25 +100,18 @@ def renew_locks(owner: object) -> None:
 
 def renew_tracer_provider(provider: TracerProvider) -> None:
     """New locks for a tracer provider and what it consists of."""
-    _renew(provider, provider._active_span_processor)
+    _renew(provider, private.processor_of(provider, "_active_span_processor"))
 
 
 def renew_logger_provider(provider: LoggerProvider) -> None:
     """New locks for a logger provider and what it consists of."""
-    _renew(provider, provider._multi_log_record_processor)
+    _renew(provider, private.processor_of(provider, "_multi_log_record_processor"))
 
 
 def renew_meter_provider(provider: MeterProvider) -> None:
     """New locks, and instruments that count from 0 with a start time of now."""
-    consumer: Any = provider._measurement_consumer
-    _renew(provider, consumer, *provider._meters.values())
-    MeterProvider._all_metric_readers_lock = threading.Lock()
-    consumer._reader_storages = {
-        reader: MetricReaderStorage(
-            consumer._sdk_config, reader._instrument_class_temporality, reader._instrument_class_aggregation
-        )
-        for reader in consumer._reader_storages
-    }
+    _renew(provider, *private.parts_of(provider))
+    private.count_from_zero(provider)
 
 
 def _renew(*owners: object) -> None:

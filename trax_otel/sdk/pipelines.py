@@ -12,12 +12,13 @@ from opentelemetry.sdk.trace import SpanLimits
 
 from .. import lifecycle
 from ..lifecycle import Deadline
-from . import fork, install, temporality
+from . import fork, install, private, temporality
 from .batch import BatchLogProcessor, BatchQueue, BatchSpanProcessor, FlushMark
 from .correlate import CorrelationProcessor
 from .delivery import OtlpDelivery
 from .encode import LogCodec, MetricCodec, SpanCodec
 from .environment import batching, endpoint, exporter_names, is_otlp, metric_interval
+from .finishing import FinishingProcessor
 from .foreign import ExporterDelivery
 from .reader import PeriodicReader
 from .samplers import id_generator, load, sampler
@@ -112,6 +113,7 @@ def trace_pipeline(environ: Environment, resource: ProcessResource, problems: Pr
         span_limits=_limits(SpanLimits, problems),
     )
     provider.add_span_processor(CorrelationProcessor())
+    provider.add_span_processor(FinishingProcessor())
     pipeline = Pipeline("traces", provider)
     for delivery in _deliveries(environ, "traces", problems):
         queue: BatchQueue[Any] = BatchQueue(delivery, batching(environ, "traces", problems))
@@ -126,7 +128,7 @@ def log_pipeline(environ: Environment, resource: ProcessResource, problems: Prob
     if not deliveries:
         return None
     provider = fork.ForkingLoggerProvider(resource=resource, shutdown_on_exit=False)
-    provider._log_record_limits = _limits(LogRecordLimits, problems)  # no argument of older SDKs
+    private.set_log_limits(provider, _limits(LogRecordLimits, problems))
     pipeline = Pipeline("logs", provider)
     for delivery in deliveries:
         queue: BatchQueue[Any] = BatchQueue(delivery, batching(environ, "logs", problems))
@@ -145,17 +147,14 @@ def metric_pipeline(environ: Environment, resource: ProcessResource, problems: P
             pulled.append(delivery)
             continue
         exporter = getattr(delivery, "exporter", None)
+        preferred = None if exporter is None else private.preferences_of(exporter)
         readers.append(
             PeriodicReader(
                 delivery,
                 interval,
                 timeout,
-                temporality=temporality.preferred(environ, problems)
-                if exporter is None
-                else exporter._preferred_temporality,
-                aggregation=temporality.histograms(environ, problems)
-                if exporter is None
-                else exporter._preferred_aggregation,
+                temporality=preferred[0] if preferred else temporality.preferred(environ, problems),
+                aggregation=preferred[1] if preferred else temporality.histograms(environ, problems),
             )
         )
     if not readers and not pulled:

@@ -52,7 +52,7 @@ class ProcessResource(Resource):
 
     def renew(self) -> None:
         """Become the resource of a forked child: another instance of the same service."""
-        attributes = {**self._attributes, **_process_identity()}
+        attributes = {**self.attributes, **_process_identity()}
         super().__init__(attributes)
         self._hash = super().__hash__()
 
@@ -150,7 +150,7 @@ def _detected(environ: Environment, problems: Problems) -> dict[str, Any]:
     wanted = [name for name in names if name and name not in {"otel", "service_instance", "process", "os"}]
     if not wanted:
         return {}
-    from opentelemetry.util._importlib_metadata import entry_points
+    from importlib.metadata import entry_points
 
     found: dict[str, Any] = {}
     for entry_point in entry_points(group="opentelemetry_resource_detector"):

@@ -92,7 +92,7 @@ def unusable(environ: Mapping[str, str]) -> Problems:
 
 
 def _is_installed(group: str, name: str) -> bool:
-    from opentelemetry.util._importlib_metadata import entry_points
+    from importlib.metadata import entry_points
 
     return any(entry_points(group=group, name=name))  # not loaded: some open a port
 
@@ -154,7 +154,7 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
 
 def _known_names() -> set[str]:
     """All names that the installed packages register, and those that every OTLP exporter has."""
-    from opentelemetry.util._importlib_metadata import entry_points
+    from importlib.metadata import entry_points
 
     known = {*BY_VARIABLE, *OTHER_VARIABLES, *_OTHERS}
     known |= {f"OTEL_EXPORTER_OTLP_{part}" for part in _OTLP}

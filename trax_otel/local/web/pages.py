@@ -163,6 +163,7 @@ class Pages:
         name = request.path_params["name"]
         search = forms.read(request.query_params)
         series = self._queries.metric(name, search.wanted)
+        name = series[0].name if series else name
         info = next(
             (entry for entry in self._queries.metrics(Filter(text=name, limit=1_000)) if entry.name == name), None
         )
