@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-
-import pytest
+from typing import TYPE_CHECKING
 
 from trax_otel.sdk.samplers import id_generator
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_ids_are_random_whatever_the_application_seeds() -> None:

@@ -121,6 +121,20 @@ def consumer_of(provider: MeterProvider) -> Any:
     return _got(provider, "_measurement_consumer", _COUNTS, None)
 
 
+def at_measurement(provider: MeterProvider, action: Callable[[], None]) -> None:
+    """Call `action` before each measurement is taken."""
+    consumer = consumer_of(provider)
+    take = _got(consumer, "consume_measurement", _COUNTS, None)
+    if take is None:
+        return
+
+    def consume_measurement(measurement: Any) -> None:
+        action()
+        take(measurement)
+
+    consumer.consume_measurement = consume_measurement
+
+
 def count_from_zero(provider: MeterProvider) -> None:
     """New state for every instrument of a provider: counts from 0, with a start time of now."""
     consumer = consumer_of(provider)
