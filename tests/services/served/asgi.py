@@ -151,8 +151,3 @@ if "django" in KINDS:
 
     assert djangos.urlpatterns
     APPLICATIONS["django"] = get_asgi_application()
-
-if "sanic" in KINDS:
-    import sanics
-
-    APPLICATIONS["sanic"] = sanics.app

@@ -4,8 +4,8 @@ from django.conf import settings
 
 settings.configure(DEBUG=False, SECRET_KEY="test", ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"])
 
-from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
-from django.urls import path
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse  # noqa: E402
+from django.urls import path  # noqa: E402
 
 
 def item(request, number):

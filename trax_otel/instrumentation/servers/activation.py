@@ -27,7 +27,7 @@ from . import (
 from .request import claim, stand_back
 
 PUBLISHER: Final = "opentelemetry.instrumentation."
-FRAMEWORKS: Final = frozenset(
+FRAMEWORKS: Final = tuple(
     f"{PUBLISHER}{name}"
     for name in (
         "aiohttp_server",
@@ -42,7 +42,7 @@ FRAMEWORKS: Final = frozenset(
         "wsgi",
     )
 )
-"""The scopes whose spans are a request's own."""
+"""The beginnings of the scopes whose spans are a request's own, whatever their kind."""
 
 SERVERS: Final[dict[str, dict[str, Callable[[], None]]]] = {
     "uvicorn": {
@@ -78,6 +78,7 @@ SERVERS: Final[dict[str, dict[str, Callable[[], None]]]] = {
     "litestar": {"litestar.middleware._internal.exceptions.middleware": frameworks.hook_litestar},
     "quart": {"quart.app": frameworks.hook_quart},
     "falcon": {"falcon.app": frameworks.hook_falcon, "falcon.asgi.app": frameworks.hook_falcon_asgi},
+    "bottle": {"bottle": frameworks.hook_bottle},
     "datasette": {"datasette.app": frameworks.hook_datasette},
 }
 """Name for `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` → the modules to wait for, and what hooks each."""
@@ -95,7 +96,7 @@ def install_servers() -> None:
 def _share_spans() -> None:
     from ...sdk.joined import join_spans
 
-    join_spans(claim, FRAMEWORKS)
+    join_spans(claim, lambda scope: scope.startswith(FRAMEWORKS))
 
 
 def _hear_exclusions() -> None:
@@ -107,7 +108,7 @@ def _hear_exclusions() -> None:
 
     def url_disabled(self: Any, url: str) -> bool:
         disabled = bool(original(self, url))
-        if disabled and str(sys._getframe(1).f_globals.get("__name__", "")).startswith(tuple(FRAMEWORKS)):
+        if disabled and str(sys._getframe(1).f_globals.get("__name__", "")).startswith(FRAMEWORKS):
             stand_back()
         return disabled
 

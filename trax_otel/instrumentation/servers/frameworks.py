@@ -43,6 +43,12 @@ def hook_falcon_asgi() -> None:
     hook(Hook(application, "_handle_exception", ("self", "req", "resp", "ex"), _third_is_the_error))
 
 
+def hook_bottle() -> None:
+    """Bottle answers an exception by an error that has it."""
+    error = sys.modules["bottle"].HTTPError
+    hook(Hook(error, "__init__", ("self", "status", "body", "exception"), _bottle_fails))
+
+
 def hook_datasette() -> None:
     """Datasette's routes are regular expressions."""
     module = sys.modules["datasette.app"]
@@ -50,6 +56,11 @@ def hook_datasette() -> None:
         Hook(module, "resolve_routes", ("routes", "path"), _datasette_routes),
         Hook(module.DatasetteRouter, "handle_exception", ("self", "request", "send", "exception"), _last_is_the_error),
     )
+
+
+def _bottle_fails(original: Any, answer: Any, *args: Any, **kwargs: Any) -> None:
+    original(answer, *args, **kwargs)
+    _handled(answer.exception)
 
 
 def _last_is_the_error(original: Any, *args: Any, **kwargs: Any) -> Any:

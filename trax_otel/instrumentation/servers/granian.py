@@ -8,8 +8,7 @@ from typing import Any
 
 from .asgi import Observed as ObservedAsgi
 from .facts import Facts, address_of
-from .hooking import Hook, hook
-from .logs import tidy_logger
+from .hooking import Hook, hook, without_hooks
 from .request import ServedRequest, begin, kept_context
 from .wsgi import Observed as ObservedWsgi
 
@@ -26,19 +25,16 @@ _ANSWERS = (
 def hook_asgi() -> None:
     """Hook the function for ASGI applications."""
     hook(Hook(sys.modules["granian.asgi"], "_callback_wrapper", ("callback", "scope_opts", "state"), _for_asgi))
-    tidy_logger("_granian")
 
 
 def hook_wsgi() -> None:
     """Hook the function for WSGI applications."""
     hook(Hook(sys.modules["granian.wsgi"], "_callback_wrapper", ("callback", "scope_opts"), _for_wsgi))
-    tidy_logger("_granian")
 
 
 def hook_rsgi() -> None:
     """Hook the function for RSGI applications."""
     hook(Hook(sys.modules["granian.rsgi"], "_callback_wrapper", ("callback",), _for_rsgi))
-    tidy_logger("_granian")
 
 
 def _for_asgi(original: Any, callback: Any, *args: Any, **kwargs: Any) -> Any:
@@ -52,7 +48,11 @@ def _for_rsgi(original: Any, callback: Any, *args: Any, **kwargs: Any) -> Any:
 def _keeping(call: Any) -> Any:
     async def kept(scope: Any, proto: Any) -> Any:
         with kept_context():
-            return await call(scope, proto)
+            try:
+                return await call(scope, proto)
+            except BaseException as error:
+                without_hooks(error)
+                raise
 
     return kept
 
@@ -62,7 +62,11 @@ def _for_wsgi(original: Any, callback: Any, *args: Any, **kwargs: Any) -> Any:
 
     def kept(proto: Any, scope: Any) -> Any:
         with kept_context():
-            return call(proto, scope)
+            try:
+                return call(proto, scope)
+            except BaseException as error:
+                without_hooks(error)
+                raise
 
     return kept
 

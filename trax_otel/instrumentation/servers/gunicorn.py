@@ -10,14 +10,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from opentelemetry import context as otel_context
-
-from ...signals import detach
 from .asgi import Observed
 from .facts import of_environ
 from .hooking import Hook, hook, without_hooks
 from .logs import tidy_logger
-from .request import begin, current_request, kept_context
+from .request import begin, current_request, keep_context, kept_context
 
 REQUESTS = {
     "gunicorn.workers.sync": ("SyncWorker", ("handle_request",)),
@@ -82,14 +79,14 @@ def _create(original: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _handle_request(original: Any, *args: Any) -> Any:
     before = current_request()
-    token = otel_context.attach(otel_context.get_current())
+    restore = keep_context()
     try:
         result = original(*args)
     except BaseException as error:
         _end(before, error)
         raise
     _end(before, None)
-    detach(token)
+    restore()
     return result
 
 

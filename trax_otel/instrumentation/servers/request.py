@@ -8,7 +8,8 @@ framework's, and so are the metrics. It ends when the server is done, not when t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
@@ -22,7 +23,7 @@ from ...signals import detach, histogram, record_error, tracer, up_down_counter
 from ...signals.stacktrace import describe
 from .facts import Facts, HeaderGetter, client_of
 from .leaving import client_left
-from .routes import error_of, route_of
+from .routes import route_of
 from .settings import OTHER_METHOD, RESPONSE_HEADERS_VARIABLE, captured_headers, is_excluded
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 Source = Mapping[str, Any]
 
 _KEY: Final = otel_context.create_key("trax-served-request")
+_serving: Final[ContextVar[ServedRequest | None]] = ContextVar("trax-served-request", default=None)
+"""The request beside OpenTelemetry's context: whoever extracts a parent from headers begins an empty one of those."""
 _FAILED: Final = "__trax_failed_request__"
 _GETTER: Final = HeaderGetter()
 _duration = histogram(semconv.HTTP_SERVER_REQUEST_DURATION)
@@ -174,7 +177,7 @@ class ServedRequest:
     def _conclude(self, seconds: float) -> None:
         if self._failed and self._kind == "http" and (self._refused or self._status is None):
             self._status = 500  # what a server answers for an application that raised before it answered
-        handled = self._handled or error_of(self._source)
+        handled = self._handled
         if handled is not None and (self._status or 0) >= 500 and self._error is None:
             self.failed(handled)
         route = self._route or route_of(self._source)
@@ -231,12 +234,13 @@ def begin(facts: Callable[[Source], Facts], source: Source) -> ServedRequest | N
             parent = propagate.extract(asked, set_span_in_context(INVALID_SPAN), _GETTER)
             request = ServedRequest(asked, source, parent)
             otel_context.attach(request.context)
+            _serving.set(request)
     return request
 
 
-def current_request() -> ServedRequest | None:
-    """The request that the current context serves, ended or not."""
-    found = otel_context.get_value(_KEY)
+def current_request(context: Context | None = None) -> ServedRequest | None:
+    """The request that the given or the current context serves, ended or not."""
+    found = otel_context.get_value(_KEY, context) or otel_context.get_value(_KEY) or _serving.get()
     return found if isinstance(found, ServedRequest) else None
 
 
@@ -255,8 +259,8 @@ def claim(
     """
     if kind is not SpanKind.SERVER and not (framework and kind is SpanKind.INTERNAL):
         return None
-    request = otel_context.get_value(_KEY, context)
-    if not isinstance(request, ServedRequest) or not request.is_open:
+    request = current_request(context)
+    if request is None or not request.is_open:
         return None
     if request.takes(get_current_span(context)):
         return request.claimed(name, attributes)
@@ -272,14 +276,26 @@ def stand_back() -> None:
         request.dropped()
 
 
+def keep_context() -> Callable[[], None]:
+    """Returns what makes current again what is so now, whatever became current meanwhile."""
+    context, serving = otel_context.attach(otel_context.get_current()), _serving.set(_serving.get())
+
+    def restore() -> None:
+        detach(context)
+        with suppress(ValueError):  # another context than the one it began in
+            _serving.reset(serving)
+
+    return restore
+
+
 @contextmanager
 def kept_context() -> Iterator[None]:
     """Whatever becomes current inside the block is current no more after it."""
-    token = otel_context.attach(otel_context.get_current())
+    restore = keep_context()
     try:
         yield
     finally:
-        detach(token)
+        restore()
 
 
 def _not_yet(end_time: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The route that a framework matched and the exception that it answered, where it writes them into scope or environ."""
+"""The route that a framework matched, where it writes it into ASGI's scope or WSGI's environ."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ def route_of(source: Source) -> str | None:
 
 
 def _starlette(scope: Source) -> Any:
-    route = scope["route"]
-    return scope.get("root_path", "") + (getattr(route, "path_format", None) or route.path)
+    route, root = scope["route"], scope.get("root_path", "")
+    if not hasattr(
+        route, "endpoint"
+    ):  # a mounted application that matched no route of its own: its path is in the root
+        return root
+    return root + (getattr(route, "path_format", None) or route.path)
 
 
 def _litestar(scope: Source) -> Any:
@@ -36,13 +40,6 @@ def _bottle(environ: Source) -> Any:
 def _werkzeug(environ: Source) -> Any:
     """Flask and others that keep Werkzeug's request."""
     return environ.get("SCRIPT_NAME", "") + environ["werkzeug.request"].url_rule.rule
-
-
-def error_of(source: Source) -> BaseException | None:
-    """The exception that a framework turned into an answer; None where it wrote none."""
-    information = source.get("bottle.exc_info")
-    error = information[1] if isinstance(information, tuple) and len(information) == 3 else None
-    return error if isinstance(error, BaseException) else None
 
 
 _FINDERS: Final[tuple[Callable[[Source], Any], ...]] = (_starlette, _litestar, _bottle, _werkzeug)
