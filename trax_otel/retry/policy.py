@@ -16,7 +16,7 @@ from ..signals import observed
 from ..signals.stacktrace import exc_info
 from .after import wait_asked_by_error, wait_asked_by_result
 from .breaker.errors import CircuitOpenError
-from .budget import UNBOUNDED, Binding, in_force
+from .budget import UNBOUNDED, Bounds, in_force
 from .conditions import retryable_by, test_of
 from .decision import (
     AT_ONCE,
@@ -90,7 +90,7 @@ class Run:
     """One retried call."""
 
     __slots__ = (
-        "_binding", "_bounds", "_finished", "_history", "_limits", "_order", "_policy", "_started", "_trace", "_waits",
+        "_bounds", "_finished", "_history", "_imposes", "_limits", "_order", "_policy", "_started", "_trace", "_waits",
         "number",
     )  # fmt: skip
 
@@ -101,8 +101,8 @@ class Run:
         self._waits: Waits | None = None
         self._history = History()
         self._finished = False
-        self._binding: Binding | None = None
         self._bounds = in_force()
+        self._imposes = False
         self._order = next_order()
         self.number = 1
         self._started = clock.current().monotonic()
@@ -147,8 +147,8 @@ class Run:
             if not self._finished:
                 self.resume()  # where it was left while it paused: what is open inside is undone in order
                 self._cancelled(None)
-            if self._binding is not None:
-                self._binding.end()
+            if self._imposes:
+                self._bounds.end()
             del outcome, error  # an error's traceback leads here: no cycle may keep it alive
 
     def _wait(self, delay: float, outcome: Outcome) -> Generator[Effect, Outcome, Outcome | None]:
@@ -173,20 +173,20 @@ class Run:
     def _bind(self, config: RetryConfig) -> None:
         """Let the retries inside the calls keep to this one's deadline and budget."""
         deadline = None if config.deadline is None else self._started + config.deadline
-        self._binding = Binding(deadline, config.shared_budget())
-        self._bounds = self._binding.bounds
+        self._bounds = Bounds(deadline, config.shared_budget(), self._bounds).begin()
+        self._imposes = True
 
     def suspend(self) -> None:
         """Lift what is current and imposed by this call, while it pauses."""
         if self._trace is not None:
             self._trace.operation.suspend()
-        if self._binding is not None:
-            self._binding.suspend()
+        if self._imposes:
+            self._bounds.suspend()
 
     def resume(self) -> None:
         """Undo `suspend`."""
-        if self._binding is not None:
-            self._binding.resume()
+        if self._imposes:
+            self._bounds.resume()
         if self._trace is not None:
             self._trace.operation.resume()
 
@@ -284,7 +284,7 @@ class Run:
         self._finished = True
         policy = self._policy
         if self.number == 1:
-            policy.tally.straight()
+            next(policy.tally.straight)
         else:
             policy.tally.ended("succeeded_with_retry", self.number)
         if self._bounds.budget is not None:
