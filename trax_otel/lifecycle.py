@@ -10,7 +10,6 @@ act. There is one budget for everything that happens at the end of a process (`s
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import os
 import sys
@@ -19,7 +18,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from . import clock
+from . import clock, native, originals
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -74,7 +73,7 @@ class ForkSafeLock:
 
     def renew(self) -> None:
         """Be free, whoever holds it."""
-        self._lock = threading.Lock()
+        self._lock = originals.allocate_lock()
 
     def __enter__(self) -> None:
         self._lock.acquire()
@@ -86,10 +85,10 @@ class ForkSafeLock:
 
 _fork_safe_locks: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
 _participants: list[Participant] = []
-_lock = threading.Lock()
-_stopping = threading.Event()
+_lock = originals.allocate_lock()
+_stopping = native.Event()
 _shut_down = False
-_finished = threading.Event()
+_finished = native.Event()
 _exit_budget = DEFAULT_EXIT_BUDGET
 _process_token = os.urandom(8).hex()
 _sigterm_taken = False
@@ -162,7 +161,7 @@ def shutdown(seconds: float | None = None) -> None:
     with _lock:
         first, _shut_down = not _shut_down, True
         if first:
-            _finished = threading.Event()
+            _finished = native.Event()
         finished = _finished
     if not first:  # SIGTERM and the normal end may overlap: neither may cut the other's flush short
         finished.wait(deadline.remaining())
@@ -197,9 +196,7 @@ def report(line: str) -> None:
 def _at_exit() -> None:
     shutdown()
     if _ending:  # told to end while ending: the status must be that of a process killed by SIGTERM
-        import time
-
-        time.sleep(_exit_budget + 1.0)
+        originals.sleep(_exit_budget + 1.0)
 
 
 atexit.register(_at_exit)
@@ -220,10 +217,10 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     global _lock, _stopping, _shut_down, _finished, _ending, _process_token
-    _lock = threading.Lock()
-    _finished = threading.Event()
+    _lock = originals.allocate_lock()
+    _finished = native.Event()
     _ending = False
-    _stopping = threading.Event()
+    _stopping = native.Event()
     _shut_down = False
     _process_token = os.urandom(8).hex()
     clock.reset_after_fork()
@@ -279,9 +276,7 @@ def _on_sigterm(signum: int, frame: FrameType | None) -> None:
     if _ending:
         return
     _ending = True
-    try:
-        _thread.start_new_thread(_end_by_sigterm, ())
-    except RuntimeError:  # no thread can be started any more: end as we were told to
+    if not native.start_thread(_end_by_sigterm):  # the interpreter ends: end as we were told to
         import signal
 
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -294,7 +289,7 @@ _ending = False
 def _end_by_sigterm() -> None:
     # The budget holds even where a participant hangs in C: the second thread ends the process in any case.
     budget = _exit_budget
-    _thread.start_new_thread(_end_after, (budget + 0.5,))
+    native.start_thread(_end_after, budget + 0.5)
     try:
         stop()
         shutdown(budget)
@@ -303,9 +298,7 @@ def _end_by_sigterm() -> None:
 
 
 def _end_after(seconds: float) -> None:
-    import time
-
-    time.sleep(seconds)
+    originals.sleep(seconds)
     _die_by_sigterm()
 
 

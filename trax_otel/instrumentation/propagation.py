@@ -1,6 +1,6 @@
 """Threads and executors carry the context: trace, correlation id, bound fields and baggage.
 
-Tasks of asyncio copy the context by themselves; threads and executors start with an empty one.
+Tasks of asyncio copy the context by themselves; threads, executors and greenlets start with an empty one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import propagate
 
 from ..signals import attach_correlation, current_correlation, detach
+from .greenlets import carry_to_greenlets
 from .imports import when_imported
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _MARK: Final = "__trax_carries__"
 _CONTEXT: Final = "__trax_context__"
-_OWN_THREADS: Final = ("trax-otel", "OtelBatch", "OtelPeriodic")
+_OWN_THREADS: Final = ("trax-", "OtelBatch", "OtelPeriodic")
 """Threads that serve the whole process, whoever starts them."""
 
 
@@ -37,6 +38,7 @@ def carry_context() -> None:
     _wrap(concurrent.futures.thread._WorkItem, "__init__", _item)
     _wrap(concurrent.futures.thread._WorkItem, "run", _in_context)
     when_imported("concurrent.futures.process", _wrap_process_pool)
+    carry_to_greenlets()
 
 
 def _wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:

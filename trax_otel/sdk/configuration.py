@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from .. import config, lifecycle
+from .. import config, lifecycle, originals
 from ..errors import InvalidConfigError
 from ..logging import register_security_counts
 from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
@@ -20,6 +19,7 @@ from . import environment
 from .declared import participate_declared
 from .exceptions import classify_recorded_exceptions
 from .install import LOGS, METRICS, TRACES
+from .locks import use_native_locks
 from .pipelines import Pipeline, log_pipeline, metric_pipeline, tallies, trace_pipeline
 from .propagators import set_propagators
 from .resource import build_resource
@@ -37,7 +37,7 @@ _VARIABLES: Final = {
 }
 _PER_SIGNAL: Final = ("endpoint", "protocol", "headers")
 
-_lock = threading.RLock()
+_lock = originals.reentrant_lock()
 _current: Telemetry | None = None
 _arguments: Mapping[str, Any] = {}
 
@@ -65,6 +65,7 @@ def _configure(given: Mapping[str, Any], *, strict: bool) -> Telemetry:
     with _lock:
         if _current is not None and not _current.closed and given in ({}, _arguments):
             return _current
+        use_native_locks()
         problems: environment.Problems = []
         environ = _environment(given)
         settings = _settings(given, problems)

@@ -7,9 +7,7 @@ new locks (a thread of the parent's may have held one), metrics from 0 with a ne
 
 from __future__ import annotations
 
-import _thread
 import concurrent.futures.thread  # noqa: F401  # first: its own fork hook must run before ours, else a child hung
-import threading
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
@@ -18,12 +16,14 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
 from opentelemetry.sdk.trace import TracerProvider
 
+from .. import originals
+
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger
     from opentelemetry.trace import Tracer
 
-_LOCK: Final = _thread.LockType
-_RLOCK: Final = type(threading.RLock())
+_LOCK: Final = type(originals.allocate_lock())
+_RLOCK: Final = type(originals.reentrant_lock())
 
 
 class ForkingTracerProvider(TracerProvider):
@@ -72,9 +72,9 @@ def renew_locks(owner: object) -> None:
     attributes = getattr(owner, "__dict__", None)
     for name, value in list((attributes or {}).items()):
         if isinstance(value, _LOCK):
-            setattr(owner, name, threading.Lock())
+            setattr(owner, name, originals.allocate_lock())
         elif isinstance(value, _RLOCK):
-            setattr(owner, name, threading.RLock())
+            setattr(owner, name, originals.reentrant_lock())
 
 
 def renew_tracer_provider(provider: TracerProvider) -> None:
@@ -91,7 +91,7 @@ def renew_meter_provider(provider: MeterProvider) -> None:
     """New locks, and instruments that count from 0 with a start time of now."""
     consumer: Any = provider._measurement_consumer
     _renew(provider, consumer, *provider._meters.values())
-    MeterProvider._all_metric_readers_lock = threading.Lock()
+    MeterProvider._all_metric_readers_lock = originals.allocate_lock()
     consumer._reader_storages = {
         reader: MetricReaderStorage(
             consumer._sdk_config, reader._instrument_class_temporality, reader._instrument_class_aggregation
