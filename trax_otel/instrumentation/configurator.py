@@ -11,6 +11,7 @@ from .correlation import install_correlation
 from .hint import say_hint
 from .hooks import install_hooks
 from .imports import when_imported
+from .patching import watch_patching
 from .propagation import carry_context
 from .start import disabled
 
@@ -24,12 +25,16 @@ class TraxConfigurator:
         """Set up export, hooks and propagation. A step that fails is named in one line; the others go on."""
         if disabled():
             return
-        for step in (_set_up_sdk, _set_level, install_hooks, carry_context, install_correlation, _watch_multiprocessing,
+        for step in (_watch_patching, _set_up_sdk, _set_level, install_hooks, carry_context, install_correlation, _watch_multiprocessing,
                      say_hint):  # fmt: skip
             try:
                 step()
             except Exception as error:  # the service comes first
                 lifecycle.report(f"{step.__name__.strip('_')} failed: {type(error).__name__}: {error}")
+
+
+def _watch_patching() -> None:
+    watch_patching(lambda: None)
 
 
 def _set_up_sdk() -> None:

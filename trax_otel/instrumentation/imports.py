@@ -8,7 +8,8 @@ import system's own lock of that module: so `from flask import Flask`, in any th
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _waiting: Final[dict[str, list[Callable[[], object]]]] = {}
+_postponed: Final[list[Callable[[], object]]] = []
+_postponing = 0
 
 
 def when_imported(name: str, action: Callable[[], object]) -> None:
@@ -92,4 +95,20 @@ def _has_been_imported(name: str) -> None:
         # The import system does the same a moment later; an action that says `import a.b` relies on it.
         setattr(sys.modules[parent], child, sys.modules[name])
     for action in actions or ():
-        action()
+        if _postponing:
+            _postponed.append(action)
+        else:
+            action()
+
+
+@contextmanager
+def postponing() -> Iterator[None]:
+    """What is imported in the block counts as imported at the block's end: while a program patches itself, say."""
+    global _postponing
+    _postponing += 1
+    try:
+        yield
+    finally:
+        _postponing -= 1
+        while _postponed and not _postponing:
+            _postponed.pop(0)()

@@ -24,7 +24,7 @@ TRIGGERS: Final[Mapping[str, tuple[str, ...]]] = {
     "boto3": ("boto3",),
     "botocore": ("botocore.client",),
     "cassandra": ("cassandra.cluster",),
-    "celery": ("celery",),
+    "celery": ("celery.app",),
     "click": ("click",),
     "confluent_kafka": ("confluent_kafka",),
     "django": ("django.core.handlers.base",),
@@ -62,7 +62,9 @@ TRIGGERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Instrumentor → the modules of which the first that is imported loads it.
 
-A package where the instrumentor replaces names in it; a module of it where the package alone does nothing yet."""
+A package where the instrumentor replaces names in it; a module of it where the package alone does nothing yet, or where
+programs patch themselves between the package's import and the use of the rest (celery's pools of gevent and eventlet): an
+instrumentor must not be the one who imports the rest too early."""
 
 FIRST: Final[Mapping[str, str]] = {"starlette": "fastapi"}
 """Instrumentor → the one to load before it. FastAPI's class derives from Starlette's: derived from the instrumented
