@@ -8,7 +8,11 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
+from .. import deferral
+from ..signals.later import LaterTracerProvider
+from ..signals.providers import waiting_meter_provider
 from .lazy import Instrumentor
+from .targets import triggers
 
 LOG_CORRELATION_VARIABLE: Final = "OTEL_PYTHON_LOG_CORRELATION"
 CONFIG_FILE_VARIABLE: Final = "OTEL_CONFIG_FILE"
@@ -32,4 +36,10 @@ class TraxDistro(BaseDistro):  # type: ignore[misc,unused-ignore]
         """Have one instrumentor loaded when its library is imported; none of them can end the service."""
         if entry_point.name == "logging" and os.environ.get(LOG_CORRELATION_VARIABLE, "").lower() != "true":
             return  # without a format to set it would only add a wrapper around every record
-        Instrumentor(entry_point, partial(super().load_instrumentor, entry_point, **kwargs)).wait()
+        Instrumentor(entry_point, partial(self._load, entry_point, **kwargs)).wait()
+
+    def _load(self, entry_point: Any, **kwargs: Any) -> None:
+        """Have an instrumentor wrap its library; before there are providers, its first span has them made."""
+        if deferral.pending() and triggers(entry_point):
+            kwargs = {"tracer_provider": LaterTracerProvider(), "meter_provider": waiting_meter_provider(), **kwargs}
+        super().load_instrumentor(entry_point, **kwargs)

@@ -12,9 +12,7 @@ import functools
 import sys
 from typing import Any
 
-from opentelemetry import context as otel_context
-
-from .imports import when_imported
+from .imports import current_context, when_imported
 
 
 def carry_to_greenlets() -> None:
@@ -26,11 +24,13 @@ def carry_to_greenlets() -> None:
 
 def _copied() -> contextvars.Context | None:
     """A context with OpenTelemetry's current one in it and nothing else; None where that is empty."""
-    current = otel_context.get_current()
+    current = current_context()
     if not current:
         return None
+    from opentelemetry.context import attach
+
     copied = contextvars.Context()
-    copied.run(otel_context.attach, current)
+    copied.run(attach, current)
     return copied
 
 

@@ -30,12 +30,12 @@ def _watch(name: str, before: Callable[[], object]) -> None:
 
 
 def _watched(original: Callable[..., Any], before: Callable[[], object]) -> Callable[..., Any]:
-    @functools.wraps(original)
     def patch(*args: Any, **kwargs: Any) -> Any:
         before()
         with postponing():
             return original(*args, **kwargs)
 
+    functools.update_wrapper(patch, original)
     # What it warns of is shown at its caller's line: warnings pass over frames of the import system, told by this name.
     patch.__code__ = patch.__code__.replace(co_filename="<frozen importlib._bootstrap>")
     return patch

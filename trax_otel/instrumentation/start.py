@@ -1,27 +1,101 @@
-"""What starts telemetry in an interpreter under `trax-otel run`. It never keeps the service from starting."""
+"""What starts telemetry in an interpreter under `trax-otel run`. It never keeps the service from starting.
+
+The start itself places hooks alone: on imports and uncaught exceptions. It imports nothing that an application may patch, and
+none of OpenTelemetry. Instrumentors are looked for when the first library is imported that one may be for; providers are
+made when `deferral` says so.
+"""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from .. import lifecycle
+from .. import deferral, lifecycle
+from .hooks import install_hooks
+from .imports import when_imported
+from .patching import watch_patching
+from .propagation import carry_context
+from .records import watch_records
+from .targets import TRIGGERS
+
+if TYPE_CHECKING:
+    import logging
 
 DISABLED_VARIABLE: Final = "OTEL_SDK_DISABLED"
 LOADER_LOGGER: Final = "opentelemetry.instrumentation.auto_instrumentation._load"
-AUTOSTART: Final = Path(__file__).parent / "autostart"
+AUTOSTART: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "autostart")  # noqa: PTH100, PTH118, PTH120
 """The folder for PYTHONPATH."""
+
+_activated = False
+_placed = False
 
 
 def start() -> None:
-    """Run OpenTelemetry's auto-instrumentation with the distro and configurator that the environment names."""
+    """Place the hooks; OpenTelemetry's auto-instrumentation follows when it is needed."""
     if disabled() or _is_ours(sys.orig_argv) or _tracks_resources(sys.orig_argv):
+        return
+    place_hooks()
+    for modules in TRIGGERS.values():
+        for module in modules:
+            when_imported(module, activate)
+
+
+def place_hooks() -> None:
+    """All that is done at once, and once. A step that fails is named in one line; the others go on."""
+    global _placed
+    if _placed:
+        return
+    _placed = True
+    for step in (_defer, install_hooks, carry_context, _watch_imports, lifecycle.take_sigterm):
+        try:
+            step()
+        except Exception as error:  # the service comes first
+            lifecycle.report(f"{step.__name__.strip('_')} failed: {type(error).__name__}: {error}")
+
+
+def _defer() -> None:
+    deferral.begin(_set_up)
+
+
+def _watch_imports() -> None:
+    watch_patching(deferral.wait_while_running)
+    watch_records()
+    when_imported("opentelemetry.propagate", _add_correlation)
+    # Children of multiprocessing leave by `os._exit`: they must flush before, whenever that module is imported.
+    when_imported("multiprocessing.util", lifecycle.hook_multiprocessing)
+
+
+def _add_correlation() -> None:
+    from .correlation import install_correlation
+
+    install_correlation()
+
+
+def _set_up() -> None:
+    """Instrumentors and providers, and a hint for who looks on."""
+    from ..sdk import configure_from_environment
+    from .hint import say_hint
+
+    activate()
+    configure_from_environment()
+    _add_correlation()  # OTEL_PROPAGATORS has set the propagators anew
+    say_hint()
+
+
+def activate(*, by_hand: bool = True) -> None:
+    """Run OpenTelemetry's auto-instrumentation with the distro and configurator that the environment names, once.
+
+    `by_hand` is false where it runs already: `opentelemetry-instrument` has called our configurator.
+    """
+    global _activated
+    if _activated:
+        return
+    _activated = True
+    if not by_hand:
         return
     try:
         from opentelemetry.instrumentation.auto_instrumentation import initialize
@@ -30,12 +104,14 @@ def start() -> None:
             initialize()
         _repeat(remarks)
     except Exception as error:  # the service comes first
-        lifecycle.report(f"telemetry could not be started: {type(error).__name__}: {error}")
+        lifecycle.report(f"instrumentation could not be started: {type(error).__name__}: {error}")
 
 
 @contextmanager
 def _overheard(name: str) -> Iterator[list[str]]:
     """What a logger says inside the block is collected instead of printed by Python's handler of last resort."""
+    import logging
+
     remarks: list[str] = []
 
     def overhear(record: logging.LogRecord) -> bool:
@@ -71,7 +147,7 @@ def _is_ours(words: list[str]) -> bool:
         if word == "-m":
             return following == "trax_otel"
         if not word.startswith("-"):
-            return Path(word).name == "trax-otel"
+            return os.path.basename(word) == "trax-otel"  # noqa: PTH119  # pathlib takes as long as all of this
     return False
 
 

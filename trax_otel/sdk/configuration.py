@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from .. import config, lifecycle, originals
+from .. import config, deferral, lifecycle, originals
 from ..errors import InvalidConfigError
 from ..logging import register_security_counts
 from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
@@ -18,7 +18,7 @@ from ..signals import declare_again
 from . import environment
 from .declared import participate_declared
 from .exceptions import classify_recorded_exceptions
-from .install import LOGS, METRICS, TRACES
+from .install import LOGS, METRICS, TRACES, renew_signals
 from .locks import use_native_locks
 from .pipelines import Pipeline, log_pipeline, metric_pipeline, tallies, trace_pipeline
 from .propagators import set_propagators
@@ -179,6 +179,9 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
         return
     classify_recorded_exceptions()
     installed = made.install(before)
+    deferral.finish()  # from here on everything is final, and nobody need wait for the rest
+    if "metrics" not in installed:
+        renew_signals()
     undo: list[Callable[[], None]] = []
     declared = bool(environ.get(CONFIG_FILE_VARIABLE, "").strip())
     if declared:

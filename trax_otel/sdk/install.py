@@ -30,16 +30,22 @@ logger = logging.getLogger("trax_otel.sdk")
 
 
 class YieldingOnce(Once):
-    """The guard of one global: taken by the first who sets it after us, who is then told to whoever stood there."""
+    """The guard of one global: taken by the first who sets it after us, who is then told to whoever stood there.
 
-    def __init__(self, on_set: Callable[[], None]) -> None:
+    OpenTelemetry itself sets what our entry point returned, which stands there already: that is nobody's choice.
+    """
+
+    def __init__(self, is_ours: Callable[[], bool], on_set: Callable[[], None]) -> None:
         super().__init__()
+        self._is_ours = is_ours
         self._on_set = on_set
 
     def do_once(self, func: Callable[[], None]) -> bool:
         """Set the global if nobody else has."""
         done = super().do_once(func)
-        if done:
+        if done and self._is_ours():
+            self._done = False
+        elif done:
             try:
                 self._on_set()
             except Exception as error:  # the application's provider is set; what ours handed out stays with ours
@@ -50,8 +56,12 @@ class YieldingOnce(Once):
 class Place:
     """One of OpenTelemetry's three globals."""
 
-    def __init__(self, module: Any, name: str, lead_over: Callable[[Any, Any], None]) -> None:
+    def __init__(
+        self, module: Any, name: str, lead_over: Callable[[Any, Any], None], stand_in: Callable[[], Any]
+    ) -> None:
         self._module = module
+        self._stand_in = stand_in
+        self._held: Any = None
         self._name = f"_{name}_PROVIDER"
         self._once = f"_{name}_PROVIDER_SET_ONCE"
         self._lead_over = lead_over
@@ -60,27 +70,44 @@ class Place:
         """The provider that stands there, or None."""
         return getattr(self._module, self._name)
 
+    def hold(self) -> Any:
+        """A provider for who asks while ours is being made, or where the signal has none: anybody's own may follow it."""
+        if self._held is None:
+            held = self._held = self._stand_in()
+
+            def wake() -> None:
+                if self._module is metrics_api:
+                    held.on_set_meter_provider(self.taken())
+
+            setattr(self._module, self._once, YieldingOnce(lambda: self.taken() is held, wake))
+        return self._held
+
     def install(self, provider: Any, retire: Callable[[], None], earlier: Any = None) -> bool:
         """Place a provider of ours, unless another than `earlier` stands there; returns whether it was placed.
 
         `retire` is called when the application's provider takes the place.
         """
         taken = self.taken()
+        if taken is self._held:
+            taken = None
         if taken is not None and taken is not earlier:
             return False
 
         def give_way() -> None:
             self._lead_over(provider, self.taken())
-            _renew_signals()
+            renew_signals()
             retire()
 
-        setattr(self._module, self._once, YieldingOnce(give_way))
+        setattr(self._module, self._once, YieldingOnce(lambda: self.taken() is provider, give_way))
         setattr(self._module, self._name, provider)
         if self._module is metrics_api:  # instruments that were made before any provider wake up
             metrics_api._PROXY_METER_PROVIDER.on_set_meter_provider(provider)
+            if self._held is not None:
+                self._held.on_set_meter_provider(provider)
+        self._held = None
         if taken is not None:
             self._lead_over(taken, provider)
-        _renew_signals()
+        renew_signals()
         return True
 
     def remove(self, provider: Any) -> None:
@@ -92,7 +119,7 @@ class Place:
                 metrics_api._PROXY_METER_PROVIDER._real_meter_provider = None
 
 
-def _renew_signals() -> None:
+def renew_signals() -> None:
     """Let the instruments of `signals` fetch what they cached anew, from the same providers as before."""
     handle = handles._handle
     handles.use_providers(
@@ -148,6 +175,6 @@ def _lead_loggers(ours: LoggerProvider, theirs: Any) -> None:
         logger_of_ours.emit = theirs.get_logger(scope.name, scope.version, scope.schema_url).emit
 
 
-TRACES: Final = Place(trace_api, "TRACER", _lead_tracers)
-METRICS: Final = Place(metrics_api, "METER", _lead_meters)
-LOGS: Final = Place(logs_api, "LOGGER", _lead_loggers)
+TRACES: Final = Place(trace_api, "TRACER", _lead_tracers, trace_api.NoOpTracerProvider)
+METRICS: Final = Place(metrics_api, "METER", _lead_meters, metrics_api._ProxyMeterProvider)
+LOGS: Final = Place(logs_api, "LOGGER", _lead_loggers, logs_api.NoOpLoggerProvider)
