@@ -20,7 +20,7 @@ from .imports import when_imported
 from .patching import watch_patching
 from .propagation import carry_context
 from .records import watch_records
-from .targets import TRIGGERS
+from .targets import watched_modules
 
 if TYPE_CHECKING:
     import logging
@@ -39,9 +39,8 @@ def start() -> None:
     if disabled() or _is_ours(sys.orig_argv) or _tracks_resources(sys.orig_argv):
         return
     place_hooks()
-    for modules in TRIGGERS.values():
-        for module in modules:
-            when_imported(module, activate)
+    for module in watched_modules():
+        when_imported(module, activate)
 
 
 def place_hooks() -> None:

@@ -5,7 +5,7 @@ An instrumentor imports the library that it wraps. One that is not listed here i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 PUBLISHER: Final = "opentelemetry.instrumentation."
@@ -69,6 +69,19 @@ instrumentor must not be the one who imports the rest too early."""
 FIRST: Final[Mapping[str, str]] = {"starlette": "fastapi"}
 """Instrumentor → the one to load before it. FastAPI's class derives from Starlette's: derived from the instrumented
 one, it would count as instrumented, and its requests bear no route."""
+
+
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "boto3": "boto3sqs",
+    **dict.fromkeys(("grpc_aio_client", "grpc_aio_server", "grpc_client", "grpc_server"), "grpc"),
+}
+
+
+def watched_modules() -> Iterator[str]:
+    """Modules that show that there may be something to instrument: libraries, and the instrumentors' own modules."""
+    for name, modules in TRIGGERS.items():
+        yield from modules
+        yield f"{PUBLISHER}{_ELSEWHERE.get(name, name.replace('-', '_'))}"
 
 
 def triggers(entry_point: Any) -> tuple[str, ...]:
