@@ -6,13 +6,12 @@ they are at hand; what a missing name costs is said in one line, once for a proc
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.metrics import MeterProvider
 
-from .. import lifecycle
+from .. import lifecycle, originals
 from ..signals.private import lacks
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def processor_of(provider: Any, name: str) -> Any:
 def parts_of(provider: MeterProvider) -> list[Any]:
     """The parts of a meter provider that hold locks; the lock that all such providers share is made anew."""
     if hasattr(MeterProvider, "_all_metric_readers_lock"):
-        MeterProvider._all_metric_readers_lock = threading.Lock()
+        MeterProvider._all_metric_readers_lock = originals.allocate_lock()
     return [consumer_of(provider), *(meter for _, meter in meters_of(provider))]
 
 
