@@ -40,7 +40,8 @@ NOT_EXTRA: Final = STANDARD | CONTEXT | _FOREIGN_CONTEXT
 class LineRecord(logging.LogRecord):
     """A line of another log library, for the bridge alone: `fields` are its extras, each under its own name.
 
-    Among a record's attributes a field called `name` or `module` would need another name.
+    Among a record's attributes a field called `name` or `module` would need another name. Of those it has what the bridge
+    reads.
     """
 
     fields: Mapping[str, Any]
