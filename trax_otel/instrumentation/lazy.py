@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
+from ..remarks import say_once
+from ..signals import roots
 from .django_settings import when_middleware_is_loaded
 from .imports import is_being_imported, is_imported, when_imported
 from .refusals import say
@@ -73,6 +75,8 @@ class Instrumentor:
         try:
             with _without_warnings():
                 self._load()
+            say_once()  # its module brought a logger
+            roots.activated(self.module)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit, or a panic of a library in Rust, must not end the service either

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.trace import get_current_span
 
 from .. import clock, lifecycle
 from ..lifecycle import Deadline
+from ..signals import roots
 from .delivery import Effort
+from .limit import is_left_out
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadWriteLogRecord
@@ -182,7 +185,7 @@ class BatchSpanProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span."""
-        if span.context is not None and span.context.trace_flags.sampled:
+        if span.context is not None and span.context.trace_flags.sampled and not is_left_out(span):
             self.queue.put(span)
 
     def shutdown(self) -> None:
@@ -204,6 +207,8 @@ class BatchLogProcessor(LogRecordProcessor):
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue a copy without the context, which may hold much alive."""
         record = copy.copy(log_record.log_record)
+        if record.span_id:
+            roots.refer_to(get_current_span(record.context))
         record.context = Context()
         self.queue.put(
             ReadableLogRecord(

@@ -28,6 +28,7 @@ from ..errors import error_facts
 from ..errors.control_flow import steers_in
 from ..signals import record_error
 from .finishing import finish, remember_exception
+from .limit import begin_leaving_out, end_leaving_out
 
 logger = logging.getLogger("trax_otel.sdk")
 
@@ -118,12 +119,16 @@ def _end(self: Span, end_time: int | None = None) -> None:
         # Handled further out (a clean-up span inside `except CancelledError`) is none of this span's business.
         if traceback is not None and traceback.tb_frame is sys._getframe(1):
             _tell_outcome(self, passing)
+    leaving_out = False
     try:
         if self.is_recording():
-            finish(self, passing)
+            finish(self, passing, end_time)
+            leaving_out = begin_leaving_out(self, end_time)
     except Exception as failure:  # the span itself matters more
         logger.debug("a span was not put right: %s: %s", type(failure).__name__, failure)
     _original_end(self, end_time)
+    if leaving_out:
+        end_leaving_out(self)
 
 
 def _tell_outcome(span: Span, passing: BaseException) -> None:

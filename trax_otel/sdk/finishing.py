@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode, get_current_span
 
 from .. import semconv
 from ..errors import error_facts
@@ -22,6 +22,8 @@ from ..semconv.standard import first
 from ..signals import record_answer, record_error
 from ..signals.frames import calling_application
 from ..signals.stacktrace import describe, message_of
+from .client_durations import measure
+from .limit import INSTRUMENTATIONS, QUERYING, note_start
 from .sql import NOT_SQL, Statement, described
 from .urls import without_secrets
 
@@ -29,13 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
 
-INSTRUMENTATIONS: Final = "opentelemetry.instrumentation."
-"""What the scopes of OpenTelemetry's own instrumentations begin with."""
-_QUERYING: Final = frozenset(
-    f"{INSTRUMENTATIONS}{name}"
-    for name in ("aiopg", "asyncpg", "dbapi", "mysql", "mysqlclient", "psycopg", "psycopg2", "pymssql", "pymysql", "sqlalchemy",
-                 "sqlite3")
-)  # fmt: skip
+_QUERYING: Final = frozenset(f"{INSTRUMENTATIONS}{name}" for name in QUERYING)
 _OURS: Final = "_trax_own_provider"
 _EXCEPTION: Final = "_trax_exception_type"
 _UNKNOWN: Final = 2
@@ -48,6 +44,7 @@ class FinishingProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Mark the span."""
         setattr(span, _OURS, True)
+        note_start(span, get_current_span(parent_context))
         scope = span.instrumentation_scope
         if scope is not None and scope.name in _QUERYING and span.kind is SpanKind.CLIENT:
             _tell_caller(span)
@@ -62,8 +59,8 @@ def remember_exception(span: Span, kind: str) -> None:
     setattr(span, _EXCEPTION, kind)
 
 
-def finish(span: Span, passing: BaseException | None) -> None:
-    """Put a span right that ends now; `passing` is the exception that is being handled meanwhile, if there is one."""
+def finish(span: Span, passing: BaseException | None, end_time: int) -> None:
+    """Put a span right that ends at `end_time` (ns); `passing` is the exception that is being handled meanwhile, if any."""
     kind = span.kind
     if kind is SpanKind.INTERNAL:
         return
@@ -74,6 +71,8 @@ def finish(span: Span, passing: BaseException | None) -> None:
             span.set_attributes(changes)
     if kind in {SpanKind.CLIENT, SpanKind.SERVER}:
         _tell_error(span, attributes, passing if isinstance(passing, Exception) else None)
+    if hasattr(span, _OURS):
+        measure(span, attributes, end_time)
 
 
 # --- Names and texts -----------------------------------------------------------------------------------------------------

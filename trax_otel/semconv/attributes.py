@@ -282,6 +282,11 @@ INSTRUMENTATION_NAME: Final = "trax.instrumentation.name"
 
 # --- Our own telemetry ----------------------------------------------------------------------------
 
+LIMITED_BY: Final = "trax.limited.instrumentation"
+"""The instrumentation whose spans that stand alone were left out: `redis`, `sqlite3`, `jinja2`."""
+LIMITED_SPAN: Final = "trax.limited.span"
+"""The name of the spans that were left out; operations and tables, bounded by the limit of series."""
+
 SIGNAL: Final = "trax.signal"
 """`traces`, `metrics` or `logs`."""
 DROP_REASON: Final = "trax.drop.reason"

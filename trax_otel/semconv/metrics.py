@@ -215,6 +215,19 @@ SECURITY_EVENTS: Final = MetricSpec(
     "trax.security.events", "counter", "{event}", "Security events by kind and outcome.",
     (attributes.SECURITY_EVENT, attributes.SECURITY_OUTCOME),
 )  # fmt: skip
+DB_CLIENT_OPERATION_DURATION: Final = MetricSpec(
+    "db.client.operation.duration", "histogram", "s", "Duration of database client operations.",
+    (
+        "db.system.name", "db.namespace", "db.operation.name", "db.collection.name", "server.address", "server.port",
+        attributes.ERROR_TYPE,
+    ),
+    (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0),
+)  # fmt: skip
+SPANS_LIMITED: Final = MetricSpec(
+    "trax.spans.limited", "counter", "{span}",
+    "Spans of databases, caches and templates that stood alone and were left out; see TRAX_ROOT_SPANS.",
+    (attributes.LIMITED_BY, attributes.LIMITED_SPAN),
+)  # fmt: skip
 TELEMETRY_DROPPED: Final = MetricSpec(
     "trax.telemetry.dropped", "counter", "{item}", "Spans, log records and data points that were not delivered.",
     (attributes.SIGNAL, attributes.DROP_REASON),

@@ -29,8 +29,41 @@ DB_COLLECTION: Final[Names] = ("db.collection.name", "db.sql.table")
 DB_NAMESPACE: Final[Names] = ("db.namespace", "db.name")
 DB_STATUS: Final[Names] = ("db.response.status_code",)
 
+USER_AGENT: Final[Names] = ("user_agent.original", "http.user_agent")
+
+_RENAMED: Final[tuple[Names, ...]] = (
+    HTTP_STATUS, HTTP_METHOD, URL_FULL, URL_PATH, SERVER_ADDRESS, CLIENT_ADDRESS, RPC_SYSTEM, RPC_STATUS, DB_SYSTEM,
+    DB_QUERY_TEXT, DB_OPERATION, DB_COLLECTION, DB_NAMESPACE, USER_AGENT,
+)  # fmt: skip
+
+METRICS: Final[tuple[Names, ...]] = (
+    ("http.server.request.duration", "http.server.duration"),
+    ("http.client.request.duration", "http.client.duration"),
+    ("http.server.request.body.size", "http.server.request.size"),
+    ("http.server.response.body.size", "http.server.response.size"),
+    ("http.client.request.body.size", "http.client.request.size"),
+    ("http.client.response.body.size", "http.client.response.size"),
+)
+"""Metrics that have another name since the conventions are stable; the durations are seconds now and were milliseconds."""
+
 URLS: Final[Names] = (*URL_FULL, *URL_QUERY, "http.target")
 """What may hold a URL with a query."""
+
+
+def same_attribute(name: str) -> Names:
+    """The name, and the other names of what it means, stable ones first."""
+    for names in _RENAMED:
+        if name in names:
+            return names
+    return (name,)
+
+
+def same_metric(name: str) -> Names:
+    """The name first, then the other name of that metric, if it has one."""
+    for names in METRICS:
+        if name in names:
+            return (name, *(other for other in names if other != name))
+    return (name,)
 
 
 def first(attributes: Mapping[str, Any], *names: str) -> Any:

@@ -6,6 +6,7 @@
 #   aggregate    the same figures inside the process, for where no SDK is set up
 #   spans        a span that is current while it runs
 #   events       the one path by which events and exceptions leave
+#   roots        who refers to a span that stands alone, and whether this process serves
 #   told         which traces have told an error, so that one failure counts once
 #   correlation  the correlation id and the bound fields, one value in the OTel Context
 #   frames       whose code a frame is

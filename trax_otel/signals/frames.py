@@ -18,9 +18,7 @@ def of_application(filename: str) -> bool:
     """Whether a frame's file is the application's own: neither Python's, nor an installed package's, nor ours."""
     if filename.startswith("<frozen") or "/site-packages/" in filename or "/dist-packages/" in filename:
         return False
-    if not filename.startswith(("<", os.sep)) and not os.path.exists(
-        filename
-    ):  # Cython's, by the path where it was built
+    if not filename.startswith(("<", os.sep)) and not os.path.exists(filename):  # noqa: PTH110  # Cython's
         return False
     resolved = filename if filename.startswith("<") else os.path.realpath(filename)
     if resolved.startswith(_own()):
