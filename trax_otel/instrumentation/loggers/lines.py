@@ -11,11 +11,12 @@ from typing import Any, Final, NamedTuple
 
 from ... import clock
 from ...logging.otlp import send
-from ...logging.records import CONTEXT, LineRecord
+from ...logging.records import LineRecord
 
 MAX_FRAMES: Final = 16
 """How far up the stack a library is looked for that hands a line on."""
 
+_PLACED: Final = ("correlation_id", "error_code")
 _new: Final = object.__new__
 _told: Final[ContextVar[tuple[object, CodeType] | None]] = ContextVar("trax-told-line", default=None)
 
@@ -39,7 +40,7 @@ def make_line(
         "created": clock.current().time_ns() / 1e9, "exc_text": None, "stack_info": None,
         "exc_info": None if error is None else (type(error), error, error.__traceback__),
     }  # fmt: skip
-    for key in CONTEXT:
+    for key in _PLACED:
         if key in fields:
             record.__dict__[key] = fields[key]
     return record
