@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import Span
@@ -22,6 +23,7 @@ from opentelemetry.trace import Status, StatusCode
 from .. import semconv
 from ..errors import error_facts
 from ..signals import record_error
+from ..signals.stacktrace import describe
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -59,14 +61,15 @@ def _record_exception(
     escaped: bool = False,
 ) -> None:
     try:
-        if not self.is_recording():
+        if not self.is_recording() or not isinstance(exception, BaseException):
             return
         facts = error_facts(exception)
         first = record_error(exception, facts, span=self, escaped=escaped, attributes=attributes, timestamp=timestamp)
         if attributes and not first:  # somebody has more to say of it than was said where it was raised
             self.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_TYPE: facts.type, **attributes}, timestamp)
     except Exception:  # never lose what the SDK would have kept
-        _original_record(self, exception, attributes, timestamp, escaped)
+        with suppress(Exception):  # no exception at all, or its attributes are none
+            _original_record(self, exception, attributes if isinstance(attributes, Mapping) else None, None, escaped)
 
 
 def _exit(
@@ -78,7 +81,11 @@ def _exit(
     if exc_val is None:
         self.end()
     elif isinstance(exc_val, Exception):
-        _original_exit(self, exc_type, exc_val, exc_tb)
+        try:
+            _original_exit(self, exc_type, exc_val, exc_tb)
+        except Exception:  # its __str__ raises: the SDK writes it into the status
+            self.set_status(StatusCode.ERROR, describe(exc_val))
+            self.end()
     else:
         _tell_outcome(self, exc_val)
         self.end()
