@@ -18,6 +18,7 @@ from ..remarks import overheard, say_once
 from ..signals import declare_again, providers
 from ..signals.private import lost
 from . import checks, environment
+from .contained import contain
 from .declared import participate_declared
 from .exceptions import classify_recorded_exceptions
 from .install import LOGS, METRICS, TRACES
@@ -192,6 +193,7 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     for line in lost():
         lifecycle.report_once(line)
     say_once()
+    contain()
     classify_recorded_exceptions()
     installed = made.install(before)
     deferral.finish()  # from here on everything is final, and nobody need wait for the rest

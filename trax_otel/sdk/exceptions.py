@@ -18,6 +18,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import Span
@@ -27,6 +28,7 @@ from .. import semconv
 from ..errors import error_facts
 from ..errors.control_flow import steers_in
 from ..signals import record_error
+from ..signals.stacktrace import describe
 from .finishing import finish, remember_exception
 from .limit import begin_leaving_out, end_leaving_out
 
@@ -73,7 +75,7 @@ def _record_exception(
     escaped: bool = False,
 ) -> None:
     try:
-        if not self.is_recording():
+        if not self.is_recording() or not isinstance(exception, BaseException):
             return
         scope = self.instrumentation_scope
         if steers_in(exception, "" if scope is None else scope.name):
@@ -85,7 +87,8 @@ def _record_exception(
         if attributes and not first:  # somebody has more to say of it than was said where it was raised
             self.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_TYPE: facts.type, **attributes}, timestamp)
     except Exception:  # never lose what the SDK would have kept
-        _original_record(self, exception, attributes, timestamp, escaped)
+        with suppress(Exception):  # no exception at all, or its attributes are none
+            _original_record(self, exception, attributes if isinstance(attributes, Mapping) else None, None, escaped)
 
 
 def _set_status(self: Span, status: Status | StatusCode, description: str | None = None) -> None:
@@ -104,7 +107,11 @@ def _exit(
     if exc_val is None:
         self.end()
     elif isinstance(exc_val, Exception):
-        _original_exit(self, exc_type, exc_val, exc_tb)
+        try:
+            _original_exit(self, exc_type, exc_val, exc_tb)
+        except Exception:  # its __str__ raises: the SDK writes it into the status
+            self.set_status(StatusCode.ERROR, describe(exc_val))
+            self.end()
     else:
         _tell_outcome(self, exc_val)
         self.end()

@@ -6,8 +6,9 @@ feature that needs the name is off, which `lost` lists (`trax-otel doctor` and a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opentelemetry import _logs as logs_api
 from opentelemetry import context as context_api
@@ -171,6 +172,22 @@ def without_instrumentation(context: Context | None = None) -> Context:
 def is_suppressed(context: Context | None) -> bool:
     """Whether nothing is to be traced in this context."""
     return context is not None and any(context.get(key) for key in SUPPRESSION_KEYS)
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _agnostic() -> Callable[[Function], Function]:
+    try:
+        from opentelemetry.util._decorator import _agnosticcontextmanager
+    except ImportError:
+        lacks("util._decorator", "`use_span` as a decorator of an async function ends the span too soon")
+        return contextlib.contextmanager  # type: ignore[return-value]
+    return _agnosticcontextmanager  # type: ignore[return-value]
+
+
+agnostic_context_manager = _agnostic()
+"""Makes a context manager of a generator function that also decorates functions, async ones too."""
 
 
 # --- Objects ----------------------------------------------------------------------------------------------------------------
