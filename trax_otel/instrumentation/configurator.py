@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from typing import Any, Final
 
 from .. import config, lifecycle
@@ -11,9 +12,14 @@ from .correlation import install_correlation
 from .hint import say_hint
 from .hooks import install_hooks
 from .imports import when_imported
+from .jobs import adopt_job_libraries
+from .loggers import adopt_log_libraries
 from .propagation import carry_context
+from .refusals import tell_refusals
 from .servers import install_servers
+from .sqlite_queries import observe_short_queries
 from .start import disabled
+from .worker_threads import carry_into_worker_threads
 
 LEVEL_VARIABLE: Final = "TRAX_LOG_LEVEL"
 
@@ -25,8 +31,11 @@ class TraxConfigurator:
         """Set up export, hooks and propagation. A step that fails is named in one line; the others go on."""
         if disabled():
             return
-        for step in (_set_up_sdk, _set_level, install_hooks, carry_context, install_correlation, install_servers,
-                     _watch_multiprocessing, say_hint):  # fmt: skip
+        for step in (
+            _set_up_sdk, _set_level, install_hooks, carry_context, carry_into_worker_threads, install_correlation,
+            install_servers, _watch_ends, adopt_log_libraries, adopt_job_libraries, observe_short_queries, tell_refusals,
+            say_hint,
+        ):  # fmt: skip
             try:
                 step()
             except Exception as error:  # the service comes first
@@ -45,6 +54,7 @@ def _set_level() -> None:
         logging.getLogger().setLevel(config.settings().logging.level)
 
 
-def _watch_multiprocessing() -> None:
-    """Children of multiprocessing leave by `os._exit`: they must flush before, whenever that module is imported."""
-    when_imported("multiprocessing.util", lifecycle.hook_multiprocessing)
+def _watch_ends() -> None:
+    """Programs whose processes end in ways of their own must flush before, whenever they are imported."""
+    for name in lifecycle.HOOKED_MODULES:
+        when_imported(name, partial(lifecycle.hook_program, name))

@@ -9,56 +9,54 @@ meters' instruments, loggers) is led over to the application's, so that no trace
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import opentelemetry._logs._internal
-import opentelemetry.metrics._internal
-from opentelemetry import trace as trace_api
-from opentelemetry.util._once import Once
-
 from ..signals import providers as handles
+from ..signals.private import LOGGER, METER, TRACER, Global, rest_instruments, wake_instruments
+from . import private
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.trace import TracerProvider
 
-logs_api: Any = opentelemetry._logs._internal
-metrics_api: Any = opentelemetry.metrics._internal
 logger = logging.getLogger("trax_otel.sdk")
 
 
-class YieldingOnce(Once):
+class YieldingOnce:
     """The guard of one global: taken by the first who sets it after us, who is then told to whoever stood there."""
 
     def __init__(self, on_set: Callable[[], None]) -> None:
-        super().__init__()
         self._on_set = on_set
+        self._lock = threading.Lock()
+        self._done = False
 
     def do_once(self, func: Callable[[], None]) -> bool:
         """Set the global if nobody else has."""
-        done = super().do_once(func)
-        if done:
-            try:
-                self._on_set()
-            except Exception as error:  # the application's provider is set; what ours handed out stays with ours
-                logger.warning("tracers and meters made before stay as they are: %s: %s", type(error).__name__, error)
-        return done
+        with self._lock:
+            if self._done:
+                return False
+            func()
+            self._done = True
+        try:
+            self._on_set()
+        except Exception as error:  # the application's provider is set; what ours handed out stays with ours
+            logger.warning("tracers and meters made before stay as they are: %s: %s", type(error).__name__, error)
+        return True
 
 
 class Place:
     """One of OpenTelemetry's three globals."""
 
-    def __init__(self, module: Any, name: str, lead_over: Callable[[Any, Any], None]) -> None:
-        self._module = module
-        self._name = f"_{name}_PROVIDER"
-        self._once = f"_{name}_PROVIDER_SET_ONCE"
+    def __init__(self, place: Global, lead_over: Callable[[Any, Any], None]) -> None:
+        self._place = place
         self._lead_over = lead_over
 
     def taken(self) -> Any:
         """The provider that stands there, or None."""
-        return getattr(self._module, self._name)
+        return self._place.provider()
 
     def install(self, provider: Any, retire: Callable[[], None], earlier: Any = None) -> bool:
         """Place a provider of ours, unless another than `earlier` stands there; returns whether it was placed.
@@ -71,49 +69,38 @@ class Place:
 
         def give_way() -> None:
             self._lead_over(provider, self.taken())
-            _renew_signals()
+            handles.renew()
             retire()
 
-        setattr(self._module, self._once, YieldingOnce(give_way))
-        setattr(self._module, self._name, provider)
-        if self._module is metrics_api:  # instruments that were made before any provider wake up
-            metrics_api._PROXY_METER_PROVIDER.on_set_meter_provider(provider)
+        if self._place.place(provider, YieldingOnce(give_way)) and self._place is METER:
+            wake_instruments(provider)  # those that were made before any provider
         if taken is not None:
             self._lead_over(taken, provider)
-        _renew_signals()
+        handles.renew()
         return True
 
     def remove(self, provider: Any) -> None:
         """Leave the place as if nobody had stood there, if `provider` still does."""
         if self.taken() is provider:
-            setattr(self._module, self._name, None)
-            setattr(self._module, self._once, Once())
-            if self._module is metrics_api:
-                metrics_api._PROXY_METER_PROVIDER._real_meter_provider = None
-
-
-def _renew_signals() -> None:
-    """Let the instruments of `signals` fetch what they cached anew, from the same providers as before."""
-    handle = handles._handle
-    handles.use_providers(
-        tracer_provider=handle.tracer_provider,
-        meter_provider=handle.meter_provider,
-        logger_provider=handle.logger_provider,
-    )
+            self._place.clear()
+            if self._place is METER:
+                rest_instruments()
 
 
 def _lead_tracers(ours: TracerProvider, theirs: Any) -> None:
     for tracer in list(getattr(ours, "tracers", ())):
-        scope = tracer._instrumentation_scope
+        scope = private.scope_of(tracer)
+        if scope is None:
+            continue
         other = theirs.get_tracer(scope.name, scope.version, scope.schema_url)
         tracer.start_span = other.start_span
         tracer.start_as_current_span = other.start_as_current_span
 
 
 def _lead_meters(ours: MeterProvider, theirs: Any) -> None:
-    for scope, meter in list(ours._meters.items()):
+    for scope, meter in private.meters_of(ours):
         other = theirs.get_meter(scope.name, scope.version, scope.schema_url)
-        for instrument in list(meter._instrument_id_instrument.values()):
+        for instrument in private.instruments_of(meter):
             _lead_instrument(instrument, other)
         for maker in [name for name in dir(other) if name.startswith("create_")]:
             setattr(meter, maker, getattr(other, maker))
@@ -126,11 +113,11 @@ def _lead_instrument(instrument: Any, meter: Any) -> None:
         maker = "create_observable_" + {"ObservableCounter": "counter", "ObservableGauge": "gauge"}.get(
             kind, "up_down_counter"
         )
-        getattr(meter, maker)(instrument.name, callbacks=list(instrument._callbacks), **described)
+        getattr(meter, maker)(instrument.name, callbacks=private.callbacks_of(instrument), **described)
         return
     maker, act = _SYNCHRONOUS[kind]
-    if kind == "Histogram" and getattr(instrument, "_advisory", None) is not None:
-        described["explicit_bucket_boundaries_advisory"] = instrument._advisory.explicit_bucket_boundaries
+    if kind == "Histogram":
+        described |= private.advice_of(instrument)
     setattr(instrument, act, getattr(getattr(meter, maker)(instrument.name, **described), act))
 
 
@@ -144,10 +131,12 @@ _SYNCHRONOUS: Final = {
 
 def _lead_loggers(ours: LoggerProvider, theirs: Any) -> None:
     for logger_of_ours in list(getattr(ours, "loggers", ())):
-        scope = logger_of_ours._instrumentation_scope
+        scope = private.scope_of(logger_of_ours)
+        if scope is None:
+            continue
         logger_of_ours.emit = theirs.get_logger(scope.name, scope.version, scope.schema_url).emit
 
 
-TRACES: Final = Place(trace_api, "TRACER", _lead_tracers)
-METRICS: Final = Place(metrics_api, "METER", _lead_meters)
-LOGS: Final = Place(logs_api, "LOGGER", _lead_loggers)
+TRACES: Final = Place(TRACER, _lead_tracers)
+METRICS: Final = Place(METER, _lead_meters)
+LOGS: Final = Place(LOGGER, _lead_loggers)

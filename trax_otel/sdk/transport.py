@@ -12,14 +12,15 @@ from __future__ import annotations
 import encodings.idna  # noqa: F401  # every look-up of a host name needs it
 import gzip
 import http.client
+import ipaddress
 import os
 import ssl
 import zlib
 from base64 import b64encode
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from .. import clock
@@ -89,9 +90,9 @@ class HttpSender:
             **_credentials(parts.username, parts.password, "authorization"),
             **endpoint.headers,
         }
-        proxy = None if endpoint.secure else _proxy("http", parts.hostname or "")
+        proxy = None if endpoint.secure else _proxy(parts)
         if proxy is not None:  # a proxy for plain HTTP is asked for the whole URL; for TLS it is asked for a tunnel
-            self._path = endpoint.url
+            self._path = f"http://{parts.netloc.rpartition('@')[2]}{self._path}"
             self._headers |= _credentials(proxy.username, proxy.password, "proxy-authorization")
         self._connection: http.client.HTTPConnection | None = None
         self._pid = os.getpid()
@@ -170,7 +171,7 @@ def _tls(endpoint: Endpoint) -> ssl.SSLContext:
 def _connect(endpoint: Endpoint, timeout: float) -> http.client.HTTPConnection:
     parts = urlsplit(endpoint.url)
     host, port = parts.hostname or "", parts.port or (443 if endpoint.secure else 80)
-    proxy = _proxy(parts.scheme, host)
+    proxy = _proxy(parts)
     target, target_port = (host, port) if proxy is None else (proxy.hostname or "", proxy.port or 8080)
     if endpoint.secure:
         connection: http.client.HTTPConnection = http.client.HTTPSConnection(
@@ -183,12 +184,25 @@ def _connect(endpoint: Endpoint, timeout: float) -> http.client.HTTPConnection:
     return connection
 
 
-def _proxy(scheme: str, host: str) -> Any:
-    """The proxy that the environment names for this host, or None."""
-    if proxy_bypass(host):
+def _proxy(parts: SplitResult) -> SplitResult | None:
+    """The proxy that the environment names for this endpoint, or None; no proxy can reach this machine's own loopback."""
+    if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
-    url = getproxies().get(scheme)
+    url = getproxies().get(parts.scheme)
     return urlsplit(url if "://" in url else f"http://{url}") if url else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this very machine: localhost, 127.0.0.0/8, ::1, and 0.0.0.0, which connects there."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return bool(plain.is_loopback or plain.is_unspecified)
 
 
 def _credentials(user: str | None, password: str | None, header: str) -> dict[str, str]:

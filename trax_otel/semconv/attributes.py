@@ -22,13 +22,26 @@ EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 EXCEPTION_ESCAPED: Final = "exception.escaped"
 """Whether the exception left the span's scope."""
 CODE_FUNCTION_NAME: Final = "code.function.name"
-"""The qualified name of the function that logged or was timed."""
+"""The qualified name of the function that logged, was timed, or sent a query to a database."""
 CODE_FILE_PATH: Final = "code.file.path"
 """The source file."""
 CODE_LINE_NUMBER: Final = "code.line.number"
 """The line in the source file."""
 THREAD_NAME: Final = "thread.name"
 """The name of the thread in which an exception went uncaught."""
+
+MESSAGING_SYSTEM: Final = "messaging.system"
+"""The job library: `rq`, `huey`, `dramatiq`, `arq`."""
+MESSAGING_DESTINATION_NAME: Final = "messaging.destination.name"
+"""The queue that a job was put into or taken from."""
+MESSAGING_MESSAGE_ID: Final = "messaging.message.id"
+"""The job's id."""
+SCHEDULED_JOB_ID: Final = "trax.job.id"
+"""The id of a scheduled job (apscheduler), the same at each of its runs."""
+MESSAGING_OPERATION_NAME: Final = "messaging.operation.name"
+"""`enqueue` for the span that queues a job, `process` for the one that runs it; the span's name is this and the task's."""
+MESSAGING_OPERATION_TYPE: Final = "messaging.operation.type"
+"""The same in the convention's words: `send` or `process`."""
 
 # --- Requests that a server answers -----------------------------------------------------------------
 
@@ -77,7 +90,7 @@ TRAX_VERSION: Final = "trax.version"
 # --- Operations -----------------------------------------------------------------------------------
 
 OPERATION_NAME: Final = "trax.operation.name"
-"""What the user named: a timed block, a retried call, a recovered one."""
+"""What the user named: a timed block, a retried call, a recovered one, a job's task."""
 OUTCOME: Final = "trax.outcome"
 """How an operation ended: `success`, `failure`, `cancelled`, `rejected`."""
 CORRELATION_ID: Final = "trax.correlation.id"
@@ -111,7 +124,7 @@ ERROR_HANDLED_BY: Final = "trax.error.source"
 RETRY_ATTEMPT_SPAN: Final = "attempt"
 """The name of an attempt's span."""
 RETRY_ATTEMPT: Final = "trax.retry.attempt"
-"""The number of the attempt, from 1."""
+"""The number of the attempt, from 1: of a retried call, or of a job that its library runs again."""
 RETRY_BACKDATED: Final = "trax.retry.backdated"
 """True on the span of a first attempt that was made after it had failed."""
 RETRY_COUNT: Final = "trax.retry.count"
@@ -260,7 +273,19 @@ FILESYSTEM_MOUNTPOINT: Final = "system.filesystem.mountpoint"
 FILESYSTEM_STATE: Final = "system.filesystem.state"
 """What file system space is doing: `used` or `free`."""
 
+# --- Instrumentation ------------------------------------------------------------------------------
+
+NOT_INSTRUMENTED_EVENT: Final = "trax.instrumentation.refused"
+"""Log record: a library is in use that its instrumentation is not for; its calls make no spans."""
+INSTRUMENTATION_NAME: Final = "trax.instrumentation.name"
+"""The instrumentation's name, as in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS."""
+
 # --- Our own telemetry ----------------------------------------------------------------------------
+
+LIMITED_BY: Final = "trax.limited.instrumentation"
+"""The instrumentation whose spans that stand alone were left out: `redis`, `sqlite3`, `jinja2`."""
+LIMITED_SPAN: Final = "trax.limited.span"
+"""The name of the spans that were left out; operations and tables, bounded by the limit of series."""
 
 SIGNAL: Final = "trax.signal"
 """`traces`, `metrics` or `logs`."""

@@ -57,6 +57,20 @@ OPERATION_MEMORY: Final = MetricSpec(
     "Resident memory of the whole process as the operation last ended; where resources are asked for.",
     (attributes.OPERATION_NAME,),
 )  # fmt: skip
+PROCESS_DURATION: Final = MetricSpec(
+    "messaging.process.duration", "histogram", "s", "How long jobs ran, each attempt by itself.",
+    (
+        attributes.MESSAGING_OPERATION_NAME, attributes.MESSAGING_SYSTEM, attributes.MESSAGING_DESTINATION_NAME,
+        attributes.OPERATION_NAME, attributes.OUTCOME, attributes.ERROR_TYPE, attributes.ERROR_CODE,
+    ), DURATION_BUCKETS,
+)  # fmt: skip
+ENQUEUE_DURATION: Final = MetricSpec(
+    "messaging.client.operation.duration", "histogram", "s", "How long it took to queue a job.",
+    (
+        attributes.MESSAGING_OPERATION_NAME, attributes.MESSAGING_SYSTEM, attributes.MESSAGING_DESTINATION_NAME,
+        attributes.OPERATION_NAME, attributes.ERROR_TYPE,
+    ), DURATION_BUCKETS,
+)  # fmt: skip
 ERRORS: Final = MetricSpec(
     "trax.errors", "counter", "{error}", "Errors recorded, each once however many layers it crossed.",
     (attributes.ERROR_CODE, attributes.ERROR_CATEGORY, attributes.ERROR_TYPE, attributes.ERROR_RETRYABLE),
@@ -200,6 +214,19 @@ CONTAINER_CPU_LIMIT: Final = MetricSpec(
 SECURITY_EVENTS: Final = MetricSpec(
     "trax.security.events", "counter", "{event}", "Security events by kind and outcome.",
     (attributes.SECURITY_EVENT, attributes.SECURITY_OUTCOME),
+)  # fmt: skip
+DB_CLIENT_OPERATION_DURATION: Final = MetricSpec(
+    "db.client.operation.duration", "histogram", "s", "Duration of database client operations.",
+    (
+        "db.system.name", "db.namespace", "db.operation.name", "db.collection.name", "server.address", "server.port",
+        attributes.ERROR_TYPE,
+    ),
+    (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0),
+)  # fmt: skip
+SPANS_LIMITED: Final = MetricSpec(
+    "trax.spans.limited", "counter", "{span}",
+    "Spans of databases, caches and templates that stood alone and were left out; see TRAX_ROOT_SPANS.",
+    (attributes.LIMITED_BY, attributes.LIMITED_SPAN),
 )  # fmt: skip
 TELEMETRY_DROPPED: Final = MetricSpec(
     "trax.telemetry.dropped", "counter", "{item}", "Spans, log records and data points that were not delivered.",

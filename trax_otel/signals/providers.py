@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from opentelemetry import _logs as logs_api
 from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
-from opentelemetry._logs import _internal as _logs_internal
-from opentelemetry.metrics import _internal as _metrics_internal
 
 from .. import config, semconv
 from ..version import __version__
+from . import private
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger, LoggerProvider
@@ -89,13 +88,12 @@ def generation() -> int:
 
 def tracing() -> bool:
     """Whether any tracer provider is set: if not, nobody could see a span and none need be made."""
-    # The public getter reads the environment each time; the global it guards is what answers the question.
-    return _handle.tracer_provider is not None or trace_api._TRACER_PROVIDER is not None
+    return _handle.tracer_provider is not None or private.tracer_provider() is not None
 
 
 def observed() -> bool:
     """Whether a tracer or meter provider is set, or debug mode is on: if not, a call that goes well need only be counted."""
-    return trace_api._TRACER_PROVIDER is not None or _metrics_internal._METER_PROVIDER is not None or _watched
+    return private.tracer_provider() is not None or private.meter_provider() is not None or _watched
 
 
 def _watch(_: bool | None = None) -> None:
@@ -106,12 +104,12 @@ def _watch(_: bool | None = None) -> None:
 
 def log_export() -> bool:
     """Whether any logger provider is set."""
-    return _handle.logger_provider is not None or _logs_internal._LOGGER_PROVIDER is not None
+    return _handle.logger_provider is not None or private.logger_provider() is not None
 
 
 def logger_provider() -> LoggerProvider | None:
     """The logger provider in force, if any is set: for log records that are filed under their logger's name."""
-    return _handle.logger_provider or _logs_internal._LOGGER_PROVIDER
+    return _handle.logger_provider or private.logger_provider()
 
 
 def on_change(listener: Callable[[], None]) -> None:
@@ -143,6 +141,15 @@ def use_providers(
             listener()
 
     return restore
+
+
+def renew() -> None:
+    """Let instruments fetch what they cached anew, from the same providers as before."""
+    use_providers(
+        tracer_provider=_handle.tracer_provider,
+        meter_provider=_handle.meter_provider,
+        logger_provider=_handle.logger_provider,
+    )
 
 
 config.on_debug_change(_watch)
