@@ -149,6 +149,27 @@ def test_unknown_methods_are_one(monkeypatch: pytest.MonkeyPatch, trax_telemetry
     assert of_environ(environ(REQUEST_METHOD="POST")).known_method == "_OTHER"
 
 
+@pytest.mark.parametrize(
+    ("asked", "today", "former"), [("", 1, 0), ("http", 1, 0), ("http/dup", 1, 1), ("none", 0, 1), ("database", 0, 1)]
+)
+def test_the_names_that_are_asked_for(
+    asked: str, today: int, former: int, monkeypatch: pytest.MonkeyPatch, trax_telemetry: CapturedTelemetry
+) -> None:
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", asked)
+    request = begun()
+    request.answered(200)
+    request.end()
+    attributes = only(trax_telemetry).attributes
+    both = {
+        "url.path": "http.target", "http.request.method": "http.method", "http.response.status_code": "http.status_code",
+        "url.scheme": "http.scheme", "server.address": "net.host.name", "client.address": "net.peer.ip",
+    }  # fmt: skip
+    assert sum(name in attributes for name in both) == today * len(both)
+    assert sum(name in attributes for name in both.values()) == former * len(both)
+    if former:
+        assert attributes["http.target"] == "/orders/7?page=2"
+
+
 def test_headers_that_are_asked_for(monkeypatch: pytest.MonkeyPatch, trax_telemetry: CapturedTelemetry) -> None:
     monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST", "user-agent,cookie,[")
     monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE", "x-.*")

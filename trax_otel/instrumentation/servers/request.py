@@ -23,6 +23,7 @@ from ...signals import detach, histogram, record_error, tracer, up_down_counter
 from ...signals.stacktrace import describe
 from .facts import Facts, HeaderGetter, client_of
 from .leaving import client_left
+from .naming import named
 from .routes import route_of
 from .settings import OTHER_METHOD, RESPONSE_HEADERS_VARIABLE, captured_headers, is_excluded
 
@@ -55,7 +56,7 @@ class ServedRequest:
         }
         name = "HTTP" if self._method == OTHER_METHOD else self._method
         self.span: Span = tracer().start_span(
-            name, parent, SpanKind.SERVER, facts.attributes(), None, self._began, False, False
+            name, parent, SpanKind.SERVER, named(facts.attributes()), None, self._began, False, False
         )
         self.context = otel_context.set_value(_KEY, self, set_span_in_context(self.span, parent))
         self._name = name
@@ -183,7 +184,7 @@ class ServedRequest:
         route = self._route or route_of(self._source)
         found: dict[str, Any] = {}
         if not self._claimed:
-            self.span.set_attributes(client_of(self._source))
+            self.span.set_attributes(named(client_of(self._source)))
         if self._status is not None:
             found[semconv.HTTP_RESPONSE_STATUS_CODE] = self._status
         if route:
@@ -205,7 +206,7 @@ class ServedRequest:
         if not span.is_recording():
             return
         written: Mapping[str, Any] = getattr(span, "attributes", None) or {}
-        span.set_attributes({key: value for key, value in found.items() if key not in written})
+        span.set_attributes({key: value for key, value in named(found).items() if key not in written})
         if semconv.HTTP_ROUTE in found and not self._claimed:
             span.update_name(f"{self._name} {found[semconv.HTTP_ROUTE]}")
         if failure and semconv.ERROR_TYPE not in written:
