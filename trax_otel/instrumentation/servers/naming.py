@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 from ... import semconv
 from ..conventions import OPT_IN_VARIABLE
+from .settings import setting
 
 OLD: Final[Mapping[str, str]] = {
     semconv.HTTP_REQUEST_METHOD: "http.method",
@@ -26,7 +26,7 @@ OLD: Final[Mapping[str, str]] = {
 
 def named(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes, given by today's names, under those that are asked for."""
-    today, former = _asked(os.environ.get(OPT_IN_VARIABLE, ""))
+    today, former = _asked(setting(OPT_IN_VARIABLE))
     if not former:
         return dict(attributes)
     renamed = {OLD[name]: value for name, value in attributes.items() if name in OLD}
@@ -38,10 +38,10 @@ def named(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=8)
-def _asked(setting: str) -> tuple[bool, bool]:
+def _asked(text: str) -> tuple[bool, bool]:
     """Whether today's names are asked for, and whether the former ones are; today's where nothing is said."""
-    values = {part.strip() for part in setting.split(",")}
+    values = {part.strip() for part in text.split(",")}
     if "http/dup" in values:
         return True, True
-    today = "http" in values or not setting.strip()
+    today = "http" in values or not text.strip()
     return today, not today
