@@ -220,6 +220,7 @@ def test_an_exception_is_told_once_and_a_refusal_by_its_status(observed: Observe
     assert failed.span["attributes"]["trax.error.code"]
     assert (refused.status, refused.exceptions, refused.span["status"]) == (503, [], 2)
     assert refused.span["attributes"]["error.type"] == "503"
+    assert refused.span["attributes"]["trax.error.code"]
     assert (half.exceptions, half.span["status"]) == (["RuntimeError"], 2)
 
 
@@ -362,6 +363,14 @@ PROGRAMS_SERVING = {
     "tornado-fail": ("python start.py tornado {port}", "/tornado/fail", "GET /tornado/fail", 500),
     "aiohttp": ("python start.py aiohttp {port}", "/aiohttp/item/7", "GET /aiohttp/item/{number}", 200),
     "aiohttp-fail": ("python start.py aiohttp {port}", "/aiohttp/fail", "GET /aiohttp/fail", 500),
+    "granian-rsgi": ("granian --interface rsgi --port {port} rsgi:app", "/rsgi/item", "GET", 200),
+    "granian-rsgi-fail": ("granian --interface rsgi --port {port} rsgi:app", "/rsgi/fail", "GET", 500),
+    "uwsgi": (
+        "pyuwsgi --http 127.0.0.1:{port} --module wsgi:flask --master",
+        "/flask/item/7",
+        "GET /flask/item/<int:number>",
+        200,
+    ),
     "flask": ("flask --app wsgi:flask run -p {port}", "/flask/item/7", "GET /flask/item/<int:number>", 200),
 }
 ACCESS = {"tornado": ("tornado.access",), "aiohttp": ("aiohttp.access",), "flask": ("werkzeug",)}
