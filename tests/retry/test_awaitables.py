@@ -147,9 +147,9 @@ def test_a_plain_caller_is_told_at_once_and_once(condition: Any) -> None:
 
     with pytest.raises(TypeError, match="has to be awaited: use the async form"):
         retrying(max_retries=3, initial_delay=0, retry_on=condition).call(function)
-    with RetryContext(max_retries=3, initial_delay=0, retry_on=condition) as retries:
-        with pytest.raises(TypeError, match="function returned coroutine, which has to be awaited"):
-            retries.execute(function)
+    retries = RetryContext(max_retries=3, initial_delay=0, retry_on=condition)
+    with retries, pytest.raises(TypeError, match="function returned coroutine, which has to be awaited"):
+        retries.execute(function)
     assert len(calls) == 2
 
 
@@ -188,10 +188,12 @@ async def test_a_breaker_hands_the_future_itself_back_and_asyncio_still_tells_of
     loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
     breaker = CircuitBreaker(failure_threshold=1)
     future = loop.create_future()
-    assert breaker.call(lambda: future) is future
+    handed: list[Any] = [future]
+    assert breaker.call(lambda: handed[0]) is future
     future.set_exception(error := AWAY("refused"))
     await asyncio.sleep(0)
     assert breaker.state == "open"
+    handed.clear()
     del future
     assert told == [error]
     cancelled = loop.create_future()
@@ -227,15 +229,15 @@ def test_breakers_and_fallbacks_refuse_them_too() -> None:
     from trax_otel.errors import error_handler, register_classifier
     from trax_otel.recovery import CallableStrategy, FallbackManager
 
-    with pytest.raises(InvalidConfigError, match="expected_exception.*coroutine function"):
+    with pytest.raises(InvalidConfigError, match=r"expected_exception.*coroutine function"):
         CircuitBreaker(expected_exception=asks)  # type: ignore[arg-type]
-    with pytest.raises(InvalidConfigError, match="listener.*coroutine function"):
+    with pytest.raises(InvalidConfigError, match=r"listener.*coroutine function"):
         CircuitBreaker().on_state_change(asks)
-    with pytest.raises(InvalidConfigError, match="on: .*coroutine function"):
+    with pytest.raises(InvalidConfigError, match=r"on: .*coroutine function"):
         FallbackManager().add_fallback(lambda: 1, on=asks)  # type: ignore[arg-type]
-    with pytest.raises(InvalidConfigError, match="on: .*coroutine function"):
+    with pytest.raises(InvalidConfigError, match=r"on: .*coroutine function"):
         CallableStrategy(lambda context: 1, on=asks)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="on_error.*coroutine function"):
+    with pytest.raises(TypeError, match=r"on_error.*coroutine function"):
         error_handler(on_error=asks)(lambda: 1)
     with pytest.raises(TypeError, match="coroutine function"):
         register_classifier(AWAY, asks)  # type: ignore[arg-type]

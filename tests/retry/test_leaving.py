@@ -105,7 +105,7 @@ class TestCancellationLeavesTheLoop:
             def sleep(self, seconds: float) -> bool:
                 raise TimeoutError("what a signal's handler raised")
 
-        with clock.use(Interrupting()), pytest.raises(TimeoutError, match="handler"):
+        with clock.use(Interrupting()), pytest.raises(TimeoutError, match="handler"):  # noqa: PT012
             for attempt in retrying(max_retries=3, initial_delay=1, deadline=9, name="load"):
                 with attempt:
                     raise AWAY("refused")
@@ -145,7 +145,7 @@ def by_return() -> None:
 
 
 def by_an_error_of_the_bodys_own() -> None:
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
         for attempt in retrying(deadline=9, initial_delay=0, name="load"):
             failed_attempt(attempt)
             1 / 0

@@ -51,7 +51,7 @@ LOCKS = "a forked child may inherit a lock that is held"
 
 
 OTHERWISE = (
-    "_real_meter_provider _lock _propagators _advisory _all_metric_readers_lock _log_record_limits _dict _attributes "
+    "_real_meter_provider _lock _propagators _advisory _all_metric_readers_lock _dict _attributes "
     "_handle_fork _preferred_temporality _preferred_aggregation"
 )
 """What has an equal by public names, or only tunes: nothing is said."""

@@ -172,6 +172,134 @@ def test_jobs_run_in_the_trace_of_who_queued_them(
     assert {"messaging.process.duration", "messaging.client.operation.duration"} <= names
 
 
+def test_a_job_in_a_forked_work_horse_is_delivered(
+    endpoint: Endpoint, delivered: Delivered, redis: str, tmp_path: Path
+) -> None:
+    for part in (PRODUCER, FORKING):
+        run("rq", part, endpoint, delivered, redis, tmp_path)
+    processed = until(lambda: enough(jobs(delivered, "process"), 4), "the runs of each job", 30)
+    assert sorted(span.attributes[semconv.RETRY_ATTEMPT] for span in processed if task(span) == "bad") == [1, 2]
+    assert len({span.resource["process.pid"] for span in processed}) == 4  # a work horse each
+    assert len({span.trace_id for span in [*processed, *jobs(delivered, "enqueue")]}) == 1
+
+
+STEERED = {
+    "rq": """
+import sys
+from rq import Queue
+from redis import Redis
+queue = Queue("now", connection=Redis.from_url(sys.argv[1]), is_async=False)
+
+def fine(): print("fine")
+
+if __name__ == "__main__":
+    import steered
+    queue.enqueue(steered.fine)
+""",
+    "huey": """
+from huey import MemoryHuey, CancelExecution, RetryTask
+huey = MemoryHuey("now", immediate=True)
+tries = []
+
+@huey.task()
+def fine(): print("fine")
+
+@huey.task()
+def again():
+    tries.append(1)
+    if len(tries) == 1: raise RetryTask()
+
+@huey.task()
+def cancelled(): raise CancelExecution(retry=False)
+
+if __name__ == "__main__":
+    fine(); again(); cancelled()
+""",
+    "dramatiq": """
+import asyncio, dramatiq
+from dramatiq.brokers.stub import StubBroker
+from dramatiq.middleware import AsyncIO
+broker = StubBroker()
+broker.add_middleware(AsyncIO())
+dramatiq.set_broker(broker)
+tries = []
+
+@dramatiq.actor(queue_name="now")
+async def fine():
+    await asyncio.sleep(0)
+    print("fine")
+
+@dramatiq.actor(queue_name="now", min_backoff=10)
+def again():
+    tries.append(1)
+    if len(tries) == 1: raise dramatiq.errors.Retry("later", delay=10)
+
+@dramatiq.actor(queue_name="now", max_retries=0, time_limit=300)
+def endless():
+    while True: sum(range(1000))
+
+if __name__ == "__main__":
+    broker.emit_after("process_boot")  # starts the watch over time limits, as dramatiq's own command does
+    worker = dramatiq.Worker(broker, worker_timeout=50)
+    for actor in (fine, again, endless): actor.send()
+    worker.start()
+    for _ in range(3):
+        broker.join("now", fail_fast=False)
+        worker.join()
+    worker.stop()
+""",
+}
+STEERED_RUNS = {
+    "rq": [("fine", 1, "unset")],
+    "huey": [("again", 1, "unset"), ("again", 2, "unset"), ("cancelled", 1, "unset"), ("fine", 1, "unset")],
+    "dramatiq": [("again", 1, "unset"), ("again", 2, "unset"), ("endless", 1, "error"), ("fine", 1, "unset")],
+}
+
+
+@pytest.mark.parametrize("library", STEERED)
+def test_what_only_steers_a_job_is_no_failure_and_a_time_limit_is_one(
+    library: str, endpoint: Endpoint, delivered: Delivered, redis: str, tmp_path: Path
+) -> None:
+    (tmp_path / "steered.py").write_text(STEERED[library])
+    ended = end_of(under_run(endpoint.url, delivered.service, [PYTHON, "steered.py", redis]), tmp_path)
+    assert (ended.status, ended.out.strip()) == (0, "fine"), ended.err
+    expected = STEERED_RUNS[library]
+    until(lambda: enough(jobs(delivered, "process"), len(expected)), "the runs of each job")
+    runs = [(task(span), span.attributes[semconv.RETRY_ATTEMPT], span.status) for span in jobs(delivered, "process")]
+    assert sorted(runs) == expected
+    parents = {span.span_id for span in jobs(delivered, "enqueue")}
+    assert {span.parent_id for span in jobs(delivered, "process")} <= parents
+
+
+CELERY = """
+import sys
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+from trax_otel.logging import correlation_context
+app = Celery("app", broker=sys.argv[1], backend=sys.argv[1])
+
+@app.task
+def add(a, b): return a + b
+
+with start_worker(app, pool="solo", perform_ping_check=False):
+    with correlation_context("order-7"):
+        result = add.delay(1, 2)
+    print(result.get(timeout=20))
+"""
+
+
+def test_celerys_spans_keep_their_names_and_get_the_correlation_id(
+    endpoint: Endpoint, delivered: Delivered, redis: str, tmp_path: Path
+) -> None:
+    ended = end_of(under_run(endpoint.url, delivered.service, [PYTHON, "-c", CELERY, redis]), tmp_path)
+    assert (ended.status, ended.out.strip()) == (0, "3"), ended.err
+    until(lambda: named(delivered.traced(), "run/app.add"), "the task's span")
+    spans = delivered.traced()
+    (queued,), (ran,) = named(spans, "apply_async/app.add"), named(spans, "run/app.add")
+    assert ran.parent_id == queued.span_id
+    assert {queued.attributes[semconv.CORRELATION_ID], ran.attributes[semconv.CORRELATION_ID]} == {"order-7"}
+
+
 def test_workers_without_us_run_jobs_queued_under_us(
     endpoint: Endpoint, delivered: Delivered, redis: str, tmp_path: Path
 ) -> None:

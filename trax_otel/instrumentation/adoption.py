@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from .. import lifecycle
 from .imports import when_imported
+from .refusals import say
 
 DISABLED_VARIABLE: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 """OpenTelemetry's own list, separated by commas; `*` names them all."""
@@ -33,4 +33,10 @@ def _hook_contained(name: str, hook: Callable[[], object]) -> None:
     try:
         hook()
     except Exception as error:  # a library of another release
-        lifecycle.report(f"instrumentation of {name} does not fit this version: {type(error).__name__}: {error}")
+        say(name, f"instrumentation of {name} does not fit this version: {type(error).__name__}: {error}")
+
+
+def hide_frame(error: BaseException) -> None:
+    """Take the calling frame, the outermost, out of an exception that is about to be raised again (3.10 puts it back)."""
+    if error.__traceback__ is not None:
+        error.__traceback__ = error.__traceback__.tb_next

@@ -15,6 +15,7 @@ from .imports import when_imported
 from .jobs import adopt_job_libraries
 from .loggers import adopt_log_libraries
 from .propagation import carry_context
+from .refusals import tell_refusals
 from .servers import install_servers
 from .sqlite_queries import observe_short_queries
 from .start import disabled
@@ -32,7 +33,8 @@ class TraxConfigurator:
             return
         for step in (
             _set_up_sdk, _set_level, install_hooks, carry_context, carry_into_worker_threads, install_correlation,
-            install_servers, _watch_ends, adopt_log_libraries, adopt_job_libraries, observe_short_queries, say_hint,
+            install_servers, _watch_ends, adopt_log_libraries, adopt_job_libraries, observe_short_queries, tell_refusals,
+            say_hint,
         ):  # fmt: skip
             try:
                 step()

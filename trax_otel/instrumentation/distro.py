@@ -11,6 +11,7 @@ from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr
 from .conventions import arguments, prefer_stable_names, quiet_starlette
 from .handled import tell_handled_exceptions
 from .lazy import Instrumentor
+from .refusals import listen
 
 LOG_CORRELATION_VARIABLE: Final = "OTEL_PYTHON_LOG_CORRELATION"
 CONFIG_FILE_VARIABLE: Final = "OTEL_CONFIG_FILE"
@@ -25,6 +26,7 @@ class TraxDistro(BaseDistro):  # type: ignore[misc,unused-ignore]
     """`OTEL_PYTHON_DISTRO=trax`."""
 
     def _configure(self, **kwargs: Any) -> None:
+        listen()
         if os.environ.get(CONFIG_FILE_VARIABLE):
             return
         for name, value in DEFAULTS.items():
@@ -35,6 +37,8 @@ class TraxDistro(BaseDistro):  # type: ignore[misc,unused-ignore]
         """Have one instrumentor loaded when its library is imported; none of them can end the service."""
         if entry_point.name == "logging" and os.environ.get(LOG_CORRELATION_VARIABLE, "").lower() != "true":
             return  # without a format to set it would only add a wrapper around every record
+        if entry_point.name == "structlog":
+            return  # its events leave through our own bridge; that one would send each a second time, and configure structlog
         if entry_point.name == "starlette":
             quiet_starlette()
         tell_handled_exceptions(entry_point.name)

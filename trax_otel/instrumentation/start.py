@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from .. import lifecycle
+from ..guarded import is_offered, replaced
+from ..remarks import overheard
 
 DISABLED_VARIABLE: Final = "OTEL_SDK_DISABLED"
 LOADER_LOGGER: Final = "opentelemetry.instrumentation.auto_instrumentation._load"
+CHOICES: Final = {
+    "OTEL_PYTHON_DISTRO": "opentelemetry_distro",
+    "OTEL_PYTHON_CONFIGURATOR": "opentelemetry_configurator",
+}
 AUTOSTART: Final = Path(__file__).parent / "autostart"
 """The folder for PYTHONPATH."""
 
@@ -26,29 +29,22 @@ def start() -> None:
     try:
         from opentelemetry.instrumentation.auto_instrumentation import initialize
 
-        with _overheard(LOADER_LOGGER) as remarks:
+        with replaced(chosen_instead()), overheard(LOADER_LOGGER) as remarks:
             initialize()
         _repeat(remarks)
     except Exception as error:  # the service comes first
         lifecycle.report(f"telemetry could not be started: {type(error).__name__}: {error}")
 
 
-@contextmanager
-def _overheard(name: str) -> Iterator[list[str]]:
-    """What a logger says inside the block is collected instead of printed by Python's handler of last resort."""
-    remarks: list[str] = []
-
-    def overhear(record: logging.LogRecord) -> bool:
-        if record.levelno >= logging.WARNING:
-            remarks.append(record.getMessage())
-        return False
-
-    logger = logging.getLogger(name)
-    logger.addFilter(overhear)
-    try:
-        yield remarks
-    finally:
-        logger.removeFilter(overhear)
+def chosen_instead() -> dict[str, str]:
+    """Ours, where the environment names a distro or a configurator that no installed package offers; this is said."""
+    instead = {}
+    for name, group in CHOICES.items():
+        chosen = os.environ.get(name, "").strip()
+        if chosen not in {"", "trax"} and not is_offered(group, chosen):
+            lifecycle.report_once(f"{name}={chosen!r}: must be trax, or one that is installed")
+            instead[name] = "trax"
+    return instead
 
 
 def _repeat(remarks: list[str]) -> None:

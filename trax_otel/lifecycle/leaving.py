@@ -20,6 +20,8 @@ from .process import at_renewal, is_renewed
 
 LEAVING_SECONDS: Final = 0.5
 """The longest that an end by `os._exit` or exec may be held up."""
+MARGIN: Final = 0.05
+"""Seconds of it that are kept for saying what could not be delivered."""
 
 Result = TypeVar("Result")
 
@@ -78,7 +80,7 @@ def leave() -> None:
 
 
 def _act(done: Any) -> None:
-    deadline = Deadline(LEAVING_SECONDS)
+    deadline = Deadline(LEAVING_SECONDS - MARGIN)
     try:
         for participant in participants():
             contained(participant, participant.leave, deadline)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry._logs import SeverityNumber
 
 from .. import clock, errors, semconv, signals
+from ..remarks import TELEMETRY
 from ..signals.exporting import exporting
 from ..signals.private import is_suppressed
 from . import dispatch
@@ -37,7 +38,8 @@ MAX_BODY: Final = 32_768
 """Characters kept of a record's message."""
 MAX_EXTRAS: Final = 64
 """Extras and bound fields kept of one record."""
-_SILENT: Final = ("opentelemetry.sdk", "opentelemetry.exporter", "trax_otel.sdk")
+_SILENT: Final = (TELEMETRY, "trax_otel.sdk")
+"""Loggers of those who make telemetry: what they say of it is not sent as telemetry."""
 _FOREIGN_MODULES: Final = ("opentelemetry.instrumentation.logging.handler", "opentelemetry.sdk._logs._internal")
 _SEVERITY_TEXTS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
@@ -148,7 +150,8 @@ def send(record: logging.LogRecord) -> None:
                 severity_number=_SEVERITIES.get(level) or severity_number(level),
                 severity_text=_SEVERITY_TEXTS.get(record.levelname) or text_of(record.levelname, 64),
                 body=clean(message, MAX_BODY),
-                attributes={**attributes, **_place(record), **_exception_attributes(error, span)},
+                # Where the provider has a limit, what came first goes first.
+                attributes={**_place(record), **attributes, **_exception_attributes(error, span)},
             )
         if as_event:
             attributes[semconv.LOG_SEVERITY] = text_of(record.levelname, 64)
@@ -209,16 +212,16 @@ def _attributes(record: logging.LogRecord, correlation: Correlation, error: Base
     attributes: dict[str, Any] = {}
     for key, value in islice(correlation.attributes.items(), MAX_EXTRAS):
         attributes[clean(key, 256) or "_"] = attribute(value)
-    for key, value in extras(record)[:MAX_EXTRAS]:
+    for key, value in extras(record, error)[:MAX_EXTRAS]:
         attributes[clean(key, 256) or "_"] = attribute(value)
     values = record.__dict__
     given = values.get("correlation_id")
     if given is not None:
         attributes[semconv.CORRELATION_ID] = attribute(given)
+    code = values.get("error_code")
     if error is not None:
         attributes.update(errors.error_facts(error).attributes)
-    code = values.get("error_code")
-    if code is not None:
+    elif code is not None:
         attributes[semconv.ERROR_CODE] = text_of(code, 128)
     return attributes
 
@@ -264,7 +267,7 @@ def _rest(kind: Any) -> None:
     original = kind.emit
 
     def emit(handler: Any, record: logging.LogRecord) -> None:
-        if not (_owners and _feeds_our_provider(handler)):
+        if not (_owners and feeds_our_provider(handler)):
             original(handler, record)
 
     emit.__wrapped__ = original  # type: ignore[attr-defined]
@@ -272,6 +275,7 @@ def _rest(kind: Any) -> None:
     _rested.append((kind, emit, original))
 
 
-def _feeds_our_provider(handler: Any) -> bool:
+def feeds_our_provider(handler: Any) -> bool:
+    """Whether what another bridge would send goes where ours sends it."""
     provider = getattr(handler, "_logger_provider", None)
     return provider is signals.logger_provider() or type(provider).__name__ == "ProxyLoggerProvider"

@@ -52,6 +52,8 @@ _REDACTED: Final = "[redacted]"
 _MAX_DETAILS: Final = 32
 
 _logger = logging.getLogger(semconv.SECURITY_LOGGER)
+if _logger.level == logging.NOTSET:
+    _logger.setLevel(logging.INFO)  # a threshold of their own, whatever the root logger's is
 _events = signals.counter(semconv.SECURITY_EVENTS)
 
 
@@ -68,7 +70,8 @@ def log_security_event(
     """Record a security event: one log record, one count. Never raises.
 
     `actor` is who acted, `source` from where (an address), `resource` on what. A success is logged as INFO, a failure as
-    WARNING, tampering as CRITICAL. Values of `details` whose name says that they are secret are replaced.
+    WARNING, tampering as CRITICAL. All are recorded, whatever level the root logger has, unless the level of the logger
+    `trax_otel.security` says otherwise. Values of `details` whose name says that they are secret are replaced.
     """
     kind = _kind(event)
     ended: Outcome = "failure" if outcome == "failure" else "success"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock
 from ..errors.control_flow import steers
-from ..retry.budget import Binding
+from ..retry.budget import Bounds, in_force
 from ..retry.drivers import perform_call
 from ..retry.plan import Call, Outcome, Plan
 from ..signals.stacktrace import describe
@@ -50,7 +50,7 @@ class Run:
         self._limits = limits
         self._awaits = awaits
         self._end = clock.current().monotonic() + limits.timeout
-        self._binding = Binding(self._end)  # retries in strategies keep to the deadline
+        self._bounds = Bounds(self._end, None, in_force()).begin()  # retries in strategies keep to the deadline
         self._trace: Trace | None = Trace(context.operation, context.error)
         self._prepared: str | None = None
         self._failures: list[tuple[str, BaseException]] = []
@@ -81,7 +81,7 @@ class Run:
     def close(self) -> None:
         """End what is still open, and let go of the errors."""
         self._ended("cancelled")
-        self._binding.end()
+        self._bounds.end()
         self._failures.clear()
 
     def _recoverer(self, strategy: RecoveryStrategy) -> Callable[[RecoveryContext], Any]:

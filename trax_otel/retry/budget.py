@@ -6,14 +6,18 @@ they come: a service that is down is not hit by every caller's full number of at
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from contextvars import ContextVar, Token
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock, errors, lifecycle, semconv
 from ..signals import observe
 from ..signals.aggregate import Observation
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from .options import BudgetOptions
 
 DEFAULT_TOKENS: Final = 10.0
 
@@ -33,7 +37,7 @@ class RetryBudget:
             if not (isinstance(value, (int, float)) and 0 <= value < float("inf")):
                 raise errors.InvalidConfigError(f"RetryBudget: {argument}={value!r} is not a number 0 or more")
         self.name = name
-        self._given = {"tokens": tokens, "per_second": per_second, "per_success": per_success}
+        self._given: BudgetOptions = {"tokens": tokens, "per_second": per_second, "per_success": per_success}
         self.capacity = float(tokens)
         self.per_second = per_second
         self.per_success = per_success
@@ -83,13 +87,13 @@ class RetryBudget:
 _budgets: dict[str, RetryBudget] = {}
 
 
-def retry_budget(name: str, **options: Any) -> RetryBudget:
+def retry_budget(name: str, **options: Unpack[BudgetOptions]) -> RetryBudget:
     """The process-wide budget of this name; `options` are those of `RetryBudget` and count when it is made."""
     found = _budgets.get(name)
     return found if found is not None else _budgets.setdefault(name, RetryBudget(name, **options))
 
 
-def _received(name: str, options: dict[str, float]) -> RetryBudget:
+def _received(name: str, options: BudgetOptions) -> RetryBudget:
     return retry_budget(name, **options)
 
 
@@ -112,18 +116,49 @@ lifecycle.register(
 
 
 class Bounds:
-    """What an outer retry imposes on those inside its calls: a point of the monotonic clock, and a budget. `over` is set
-    when that retry has ended: a context may outlive it (a task begun inside, a generator that nobody closed)."""
+    """What a retry imposes on those inside its calls: a point of the monotonic clock, and a budget. Made, they keep the outer
+    ones (the earlier deadline, and the inner budget or else the outer's); they hold from `begin` to `end`, except between
+    `suspend` and `resume`.
 
-    __slots__ = ("budget", "deadline", "outer", "over")
+    `over` is set by `end`: a context may outlive the retry (a task begun inside, a generator that nobody closed)."""
+
+    __slots__ = ("_token", "budget", "deadline", "outer", "over")
 
     def __init__(
         self, deadline: float | None = None, budget: RetryBudget | None = None, outer: Bounds | None = None
     ) -> None:
-        self.budget = budget
-        self.deadline = deadline
+        self.budget: RetryBudget | None = budget
+        self.deadline: float | None = deadline
+        if outer is not None:
+            if outer.deadline is not None and (deadline is None or outer.deadline < deadline):
+                self.deadline = outer.deadline
+            self.budget = budget or outer.budget
         self.outer = outer
         self.over = False
+        self._token: Token[Bounds] | None = None
+
+    def begin(self) -> Self:
+        """Let them hold for what runs inside."""
+        if self._token is None and not self.over:
+            self._token = bounds.set(self)
+        return self
+
+    resume = begin
+    """Undo `suspend`."""
+
+    def suspend(self) -> None:
+        """Let the outer ones hold while the work pauses."""
+        token, self._token = self._token, None
+        if token is not None:
+            try:
+                bounds.reset(token)
+            except ValueError:  # in another context than it began in: there it never held
+                return
+
+    def end(self) -> None:
+        """They hold nowhere from now on."""
+        self.over = True
+        self.suspend()
 
 
 UNBOUNDED: Final = Bounds()
@@ -137,34 +172,3 @@ def in_force() -> Bounds:
     while found.over:
         found = found.outer or UNBOUNDED
     return found
-
-
-class Binding:
-    """Bounds that hold for what runs inside, from now until `end`, except between `suspend` and `resume`. They keep the
-    outer ones: the earlier deadline, and the inner budget or else the outer's."""
-
-    __slots__ = ("_token", "bounds")
-
-    def __init__(self, deadline: float | None, budget: RetryBudget | None = None) -> None:
-        outer = in_force()
-        if outer.deadline is not None and (deadline is None or outer.deadline < deadline):
-            deadline = outer.deadline
-        self.bounds = Bounds(deadline, budget or outer.budget, outer)
-        self._token: Token[Bounds] | None = bounds.set(self.bounds)
-
-    def suspend(self) -> None:
-        """Let the outer ones hold while the work pauses."""
-        token, self._token = self._token, None
-        if token is not None:
-            with contextlib.suppress(ValueError):  # in another context than it began in: there it never held
-                bounds.reset(token)
-
-    def resume(self) -> None:
-        """Undo `suspend`."""
-        if self._token is None and not self.bounds.over:
-            self._token = bounds.set(self.bounds)
-
-    def end(self) -> None:
-        """They hold nowhere from now on."""
-        self.bounds.over = True
-        self.suspend()

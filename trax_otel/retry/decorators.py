@@ -80,12 +80,12 @@ def _sync_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...,
             except BaseException as error:  # what follows happens outside this block: the error's context stays its own
                 first = Outcome(None, without_frame(error))
             else:
-                if type(value) in SETTLED or not has_to_be_awaited(value):
-                    straight()
-                    if operation is not None:
-                        operation.end()
-                    return value
-                return _handed_back(policy, value, functools.partial(function, *args, **kwargs), operation)
+                if type(value) not in SETTLED and has_to_be_awaited(value):
+                    return _handed_back(policy, value, functools.partial(function, *args, **kwargs), operation)
+                next(straight)
+                if operation is not None:
+                    operation.end()
+                return value
         else:
             first = None
         run = Run(policy, operation)
@@ -116,7 +116,7 @@ async def _first_attempt(policy: Policy, call: Callable[[], Any], operation: Ope
     except BaseException as error:
         first = Outcome(None, without_frame(error))
     else:
-        policy.tally.straight()
+        next(policy.tally.straight)
         if operation is not None:
             operation.end()
         return value
@@ -137,7 +137,7 @@ def _async_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...
             except BaseException as error:
                 first = Outcome(None, without_frame(error))
             else:
-                straight()
+                next(straight)
                 if operation is not None:
                     operation.end()
                 return value

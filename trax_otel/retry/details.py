@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from ..config import UNSET, Section
-from ..signals.stacktrace import describe
+from ..signals.stacktrace import line_of, message_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -61,6 +61,11 @@ class RetryDetails(Section):
     slept: float = 0.0
 
 
+Failure = tuple[int, type, "str | None", "float | None"]
+"""What is kept of a failed attempt: its number, the class of its error and the message (None: of its result), and the wait
+after it."""
+
+
 class History:
     """The failed attempts of one call, as text of bounded length: the errors themselves would keep the frames that they
     crossed alive. Of many attempts the first and the last are kept."""
@@ -68,34 +73,45 @@ class History:
     __slots__ = ("_first", "_last", "count", "slept")
 
     def __init__(self) -> None:
-        self._first: list[FailedAttempt] = []
-        self._last: deque[FailedAttempt] = deque(maxlen=KEPT_ATTEMPTS)
+        self._first: list[Failure] = []
+        self._last: deque[Failure] | None = None
         self.count = 0
         self.slept = 0.0
 
     def add(self, error: BaseException | None, result: Any, delay: float | None) -> None:
         """An attempt failed with an error, or with a result that was refused; `delay` is the wait after it."""
-        self.count += 1
-        failure = f"returned {type(result).__name__}" if error is None else describe(error, KEPT_CHARACTERS)
-        kept = self._first if len(self._first) < KEPT_ATTEMPTS else self._last
-        kept.append(FailedAttempt(self.count, failure, delay))
-        self.slept += delay or 0.0
+        self.count = number = self.count + 1
+        message = "" if error is None else message_of(error)
+        if len(message) > KEPT_CHARACTERS:
+            message = f"{message[:KEPT_CHARACTERS]}… ({len(message) - KEPT_CHARACTERS} characters left out)"
+        failure = (number, type(result if error is None else error), None if error is None else message, delay)
+        if number <= KEPT_ATTEMPTS:
+            self._first.append(failure)
+        else:
+            if self._last is None:
+                self._last = deque(maxlen=KEPT_ATTEMPTS)
+            self._last.append(failure)
+        if delay:
+            self.slept += delay
 
     def interrupted(self) -> None:
         """The wait after the last attempt was not over when it ended."""
         kept: Any = self._last or self._first
         if kept:
-            last = kept.pop()
-            self.slept -= last.delay or 0.0
-            kept.append(last._replace(delay=None))
+            *last, delay = kept.pop()
+            self.slept -= delay or 0.0
+            kept.append((*last, None))
 
     def attempts(self) -> tuple[FailedAttempt, ...]:
         """What is kept of them."""
-        return (*self._first, *self._last)
+        return tuple(
+            FailedAttempt(number, f"returned {kind.__name__}" if message is None else line_of(kind, message), delay)
+            for number, kind, message, delay in (*self._first, *(self._last or ()))
+        )
 
     def delays(self) -> tuple[float, ...]:
         """The waits that are kept, in seconds."""
-        return tuple(attempt.delay for attempt in self.attempts() if attempt.delay is not None)
+        return tuple(delay for *_, delay in (*self._first, *(self._last or ())) if delay is not None)
 
 
 class AttachedAttempts(tuple[FailedAttempt, ...]):  # noqa: SLOT001 — a tuple can have none

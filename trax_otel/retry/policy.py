@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import clock, lifecycle
 from ..errors import TraxError
-from ..errors.awaiting import refuse_awaitable
 from ..errors.classification import judge
 from ..errors.control_flow import steers
 from ..signals import observed
-from ..signals.stacktrace import exc_info
 from .after import wait_asked_by_error, wait_asked_by_result
 from .breaker.errors import CircuitOpenError
-from .budget import UNBOUNDED, Binding, in_force
+from .budget import UNBOUNDED, Bounds, in_force
+from .callbacks import asks, tell
 from .conditions import retryable_by, test_of
 from .decision import (
     AT_ONCE,
@@ -36,9 +34,8 @@ from .waits import Waits, never_waits
 
 if TYPE_CHECKING:
     from ..metrics.operation import Operation
-    from .base import Callback, RetryConfig, RetryLimits
+    from .base import RetryConfig, RetryLimits
 
-_logger = logging.getLogger(__name__)
 _disabled = 0
 
 
@@ -90,7 +87,7 @@ class Run:
     """One retried call."""
 
     __slots__ = (
-        "_binding", "_bounds", "_finished", "_history", "_limits", "_order", "_policy", "_started", "_trace", "_waits",
+        "_bounds", "_finished", "_history", "_imposes", "_limits", "_order", "_policy", "_started", "_trace", "_waits",
         "number",
     )  # fmt: skip
 
@@ -101,8 +98,8 @@ class Run:
         self._waits: Waits | None = None
         self._history = History()
         self._finished = False
-        self._binding: Binding | None = None
         self._bounds = in_force()
+        self._imposes = False
         self._order = next_order()
         self.number = 1
         self._started = clock.current().monotonic()
@@ -127,7 +124,7 @@ class Run:
                         self._attempt_begins(effect)
                     outcome = yield effect
                 error = outcome.error
-                if error is None and (refuses is None or not self._asks(refuses, outcome.value)):
+                if error is None and (refuses is None or not asks(refuses, outcome.value)):
                     self._succeeded(outcome.value)
                     return outcome
                 decision = self._decide(error, outcome.value)
@@ -147,8 +144,8 @@ class Run:
             if not self._finished:
                 self.resume()  # where it was left while it paused: what is open inside is undone in order
                 self._cancelled(None)
-            if self._binding is not None:
-                self._binding.end()
+            if self._imposes:
+                self._bounds.end()
             del outcome, error  # an error's traceback leads here: no cycle may keep it alive
 
     def _wait(self, delay: float, outcome: Outcome) -> Generator[Effect, Outcome, Outcome | None]:
@@ -173,20 +170,20 @@ class Run:
     def _bind(self, config: RetryConfig) -> None:
         """Let the retries inside the calls keep to this one's deadline and budget."""
         deadline = None if config.deadline is None else self._started + config.deadline
-        self._binding = Binding(deadline, config.shared_budget())
-        self._bounds = self._binding.bounds
+        self._bounds = Bounds(deadline, config.shared_budget(), self._bounds).begin()
+        self._imposes = True
 
     def suspend(self) -> None:
         """Lift what is current and imposed by this call, while it pauses."""
         if self._trace is not None:
             self._trace.operation.suspend()
-        if self._binding is not None:
-            self._binding.suspend()
+        if self._imposes:
+            self._bounds.suspend()
 
     def resume(self) -> None:
         """Undo `suspend`."""
-        if self._binding is not None:
-            self._binding.resume()
+        if self._imposes:
+            self._bounds.resume()
         if self._trace is not None:
             self._trace.operation.resume()
 
@@ -198,7 +195,7 @@ class Run:
     def _attempt_begins(self, effect: Call) -> None:
         config = self._policy.config
         if config.before_attempt is not None:
-            self._tell(config.before_attempt, self.details())
+            tell(config.before_attempt, self.details())
         if self._trace is not None and (self.number > 1 or config.attempt_spans == "always"):
             self._trace.attempt_begins(self.number)
         if config.attempt_timeout is not None:
@@ -210,7 +207,7 @@ class Run:
             self._trace.scheduled(self.number, decision.delay, decision.source, facts)
         callback = self._policy.config.before_sleep
         if callback is not None:
-            self._tell(callback, self.details(error, result, decision.delay))
+            tell(callback, self.details(error, result, decision.delay))
 
     # --- The decision --------------------------------------------------------------------------------------------------
 
@@ -228,7 +225,7 @@ class Run:
                     asked = wait_asked_by_error(error.original_error)
                 if isinstance(error, CircuitOpenError):
                     return self._rejected(asked)
-            if not (retryable_by(verdict) if policy.test is None else self._asks(policy.test, error)):
+            if not (retryable_by(verdict) if policy.test is None else asks(policy.test, error)):
                 return CANCELLED if steers(type(error)) else NOT_RETRYABLE
         if self.number > limits.max_retries or _disabled:
             return NONE_LEFT
@@ -271,20 +268,13 @@ class Run:
             decision.reason = "rejected"
         return decision
 
-    def _asks(self, test: Callable[[Any], bool], about: Any) -> bool:
-        try:
-            return bool(refuse_awaitable(test, test(about)))
-        except Exception as failure:  # the caller's error is the one that matters, not that of the question
-            _report(test, failure)
-            return False
-
     # --- The end -------------------------------------------------------------------------------------------------------
 
     def _succeeded(self, value: Any) -> None:
         self._finished = True
         policy = self._policy
         if self.number == 1:
-            policy.tally.straight()
+            next(policy.tally.straight)
         else:
             policy.tally.ended("succeeded_with_retry", self.number)
         if self._bounds.budget is not None:
@@ -292,7 +282,7 @@ class Run:
         if self._trace is not None:
             self._trace.succeeded(self.number)
         if policy.config.on_success is not None:
-            self._tell(policy.config.on_success, self.details(result=value))
+            tell(policy.config.on_success, self.details(result=value))
 
     def _gave_up(self, outcome: Outcome, decision: Decision) -> None:
         value, error, reason = outcome.value, outcome.error, decision.reason
@@ -309,7 +299,7 @@ class Run:
         if error is not None:
             attach_history(error, self._policy.name, self._history, self._order, reason, decision.detail)
         if self._policy.config.on_give_up is not None:
-            self._tell(self._policy.config.on_give_up, self.details(error, value, reason=reason))
+            tell(self._policy.config.on_give_up, self.details(error, value, reason=reason))
 
     def _cancelled(self, error: BaseException | None) -> None:
         self._finished = True
@@ -333,28 +323,8 @@ class Run:
             reason=reason, delays=self._history.delays(), slept=self._history.slept,
         )  # fmt: skip
 
-    def _tell(self, callback: Callback, details: RetryDetails) -> None:
-        try:
-            refuse_awaitable(callback, callback(details))
-        except Exception as failure:
-            _report(callback, failure)
-
 
 def _end(reason: StopReason, number: int) -> End:
     if reason in ("rejected", "deadline", "budget"):
         return reason
     return "failed_without_retry" if number == 1 else "failed_with_retry"
-
-
-_reported: set[str] = set()
-
-
-def _report(callback: Callable[..., object], failure: Exception) -> None:
-    """Log a user's callback that raised, once: by its name, for a lambda may be a new object in each call."""
-    function = callback if hasattr(callback, "__qualname__") else type(callback)
-    name = f"{function.__module__}.{function.__qualname__}"
-    if name not in _reported:
-        _reported.add(name)
-        _logger.error(
-            "retry: the callback %s raised, which changes nothing: %s", name, failure, exc_info=exc_info(failure)
-        )

@@ -14,6 +14,8 @@ from ..signals.aggregate import OVERFLOW, Observation, on_reset
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from typing_extensions import Self
+
     from ..metrics.operation import Operation
     from ..signals import ErrorFacts
     from .details import StopReason
@@ -40,10 +42,15 @@ _delays = histogram(semconv.RETRY_DELAYS)
 
 
 class Counter(_Count):
-    """A count whose `__next__` needs no lock and costs one C call. Sent to another process by value, as part of a function
-    that counts by it, it is the counter of the same name there: `found` is a function and its arguments that give that."""
+    """A count by `next`, which needs no lock and is one C call. Sent to another process by value, as part of a function
+    that counts by it, it is the counter of the same name there: what `find(*arguments)` gives."""
 
     found: tuple[Callable[..., Counter], tuple[Any, ...]]
+
+    def __new__(cls, find: Callable[..., Counter], *arguments: Any) -> Self:
+        made: Any = super().__new__(cls)
+        made.found = find, arguments
+        return made  # type: ignore[no-any-return]
 
     def __reduce__(self) -> Any:
         return self.found
@@ -52,22 +59,20 @@ class Counter(_Count):
 class Tally:
     """What the retried operations of one name came to.
 
-    `straight` is called for each that succeeds at once. Every count is one C call, so it needs no lock and costs a call
-    next to nothing. The figures are read at export.
+    `next(straight)` counts one that succeeds at once. Every count is one C call, so it needs no lock and costs a call next to
+    nothing. The figures are read at export.
     """
 
-    __slots__ = ("_base", "_others", "_straight", "labels", "straight")
+    __slots__ = ("_base", "_others", "labels", "straight")
 
     def __init__(self, labels: Mapping[str, Any], name: str | None = None) -> None:
         self.labels = labels
-        self._straight = Counter()
-        self._straight.found = _straight_of, (name,)
-        self.straight = self._straight.__next__
+        self.straight = Counter(_straight_of, name)
         self.zero()
 
     def zero(self) -> None:
         """Start anew (a forked child). Decorators hold `straight`, so what it has counted is set off."""
-        self._base = counted(self._straight)
+        self._base = counted(self.straight)
         self._others: dict[tuple[End, int], itertools.count[int]] = {}
 
     def ended(self, end: End, attempts: int) -> None:
@@ -91,7 +96,7 @@ class Tally:
         return self._straights() + sum(attempts * counted(count) for (_, attempts), count in others)
 
     def _straights(self) -> int:
-        return counted(self._straight) - self._base
+        return counted(self.straight) - self._base
 
 
 def counted(count: itertools.count[int]) -> int:
@@ -113,7 +118,7 @@ def tally(name: str) -> Tally:
 
 
 def _straight_of(name: str | None) -> Counter:
-    return (_overflow if name is None else tally(name))._straight
+    return (_overflow if name is None else tally(name)).straight
 
 
 _overflow = Tally(OVERFLOW)

@@ -15,14 +15,15 @@ from ..logging import register_security_counts
 from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
 from ..metrics import publish_health_metrics, start_health_monitoring
 from ..metrics.export import name_service
+from ..remarks import overheard, say_once
 from ..signals import declare_again
 from ..signals.private import lost
-from . import environment
+from . import checks, environment
 from .declared import participate_declared
 from .exceptions import classify_recorded_exceptions
 from .install import LOGS, METRICS, TRACES
 from .pipelines import Pipeline, log_pipeline, metric_pipeline, tallies, trace_pipeline
-from .propagators import set_propagators
+from .propagators import propagators, set_propagators
 from .resource import build_resource
 from .telemetry import Telemetry
 
@@ -72,6 +73,11 @@ def _configure(given: Mapping[str, Any], *, strict: bool) -> Telemetry:
         problems: environment.Problems = []
         environ = _environment(given)
         settings = _settings(given, problems)
+        chosen = propagators(environ, problems)
+        checks.check(environ, problems)
+        if strict:
+            _complain(problems, given, strict=True)  # before anything of it can raise
+        checks.drop_unusable()
         if environment.disabled(environ):
             made = Telemetry()
         elif environ.get(CONFIG_FILE_VARIABLE, "").strip():
@@ -82,6 +88,7 @@ def _configure(given: Mapping[str, Any], *, strict: bool) -> Telemetry:
         lifecycle.set_exit_budget(settings.runtime.exit_timeout)
         before = None if _current is None or _current.closed else _current
         _current, _arguments = made, dict(given)
+        set_propagators(None if environment.disabled(environ) else chosen)
         _start(made, before, environ, settings.logging.level if "log_level" in given else None)
         return made
 
@@ -136,7 +143,7 @@ def _complain(problems: environment.Problems, given: Mapping[str, Any], *, stric
     if strict:
         raise InvalidConfigError(lines[0])
     for line in lines:
-        lifecycle.report(line)
+        lifecycle.report_once(line)
 
 
 # --- What is made ---------------------------------------------------------------------------------
@@ -170,7 +177,8 @@ def _declarative(path: str, problems: environment.Problems) -> Telemetry:
         )
         return Telemetry()
     try:
-        configure_sdk(load_config_file(path))
+        with overheard("opentelemetry.configuration.file._loader"):
+            configure_sdk(load_config_file(path))
     except Exception as error:
         problems.append(f"{CONFIG_FILE_VARIABLE}={path}: {type(error).__name__}: {error}")
     return Telemetry()
@@ -182,6 +190,7 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
         return
     for line in lost():
         lifecycle.report_once(line)
+    say_once()
     classify_recorded_exceptions()
     installed = made.install(before)
     undo: list[Callable[[], None]] = []
@@ -208,10 +217,6 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
         for tally in tallies(made.pipelines):
             tally.announce()
         made.start()
-    problems: environment.Problems = []
-    set_propagators(environ, problems)
-    for problem in problems:
-        lifecycle.report(problem)
     lifecycle.take_sigterm()
     lifecycle.guard_exits(config.settings().runtime.flush_on_exit)
 

@@ -24,7 +24,6 @@ from . import private
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger
-    from opentelemetry.sdk.metrics._internal.measurement import Measurement
     from opentelemetry.trace import Tracer
 
     from .reader import PeriodicReader
@@ -55,17 +54,14 @@ class ForkingMeterProvider(MeterProvider):
 
     def watch(self, readers: Sequence[PeriodicReader]) -> None:
         """Mark these readers at each measurement; one in a child that forked unnoticed first makes all its own."""
-        consumer: Any = self._measurement_consumer
-        consume = consumer.consume_measurement
 
-        def consume_measurement(measurement: Measurement) -> None:
+        def measured() -> None:
             renew_if_forked()
             if not exporting():  # what we count of the export itself is no news
                 for reader in readers:
                     reader.fresh = True
-            consume(measurement)
 
-        consumer.consume_measurement = consume_measurement
+        private.at_measurement(self, measured)
 
     def _handle_fork(self) -> None:
         return

@@ -5,7 +5,7 @@ Tracers are the SDK's or the application's; what is touched is their `start_span
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -36,8 +36,8 @@ class Claim(Protocol):
     ) -> Span | None: ...
 
 
-def join_spans(claim: Claim, frameworks: Collection[str]) -> Callable[[], None]:
-    """Have `claim` asked by all tracers from now on; those of the scopes in `frameworks` are announced as such.
+def join_spans(claim: Claim, is_framework: Callable[[str], bool]) -> Callable[[], None]:
+    """Have `claim` asked by all tracers from now on; those of frameworks' scopes are announced as such.
 
     Returns the function that ends it for tracers still to be made.
     """
@@ -46,7 +46,7 @@ def join_spans(claim: Claim, frameworks: Collection[str]) -> Callable[[], None]:
     def get_tracer(self: TracerProvider, instrumenting_module_name: str, *args: Any, **kwargs: Any) -> Tracer:
         tracer: Tracer = _original_get_tracer(self, instrumenting_module_name, *args, **kwargs)
         if instrumenting_module_name != semconv.SCOPE and not hasattr(tracer, _MARK):  # the SDK hands it out again
-            _ask(tracer, claim, framework=instrumenting_module_name in frameworks)
+            _ask(tracer, claim, framework=is_framework(instrumenting_module_name))
         return tracer
 
     TracerProvider.get_tracer = get_tracer  # type: ignore[method-assign]

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from opentelemetry.sdk._logs import LogRecordLimits
 from opentelemetry.sdk.metrics.export import MetricReader
-from opentelemetry.sdk.trace import SpanLimits
 
 from .. import lifecycle
 from ..lifecycle import Deadline
@@ -17,9 +15,10 @@ from .batch import BatchLogProcessor, BatchQueue, BatchSpanProcessor, FlushMark
 from .correlate import CorrelationProcessor
 from .delivery import OtlpDelivery
 from .encode import LogCodec, MetricCodec, SpanCodec
-from .environment import batching, endpoint, exporter_names, is_otlp, metric_interval
+from .environment import batching, endpoint, exporter_names, is_otlp, metric_interval, without_secrets
 from .finishing import FinishingProcessor
 from .foreign import ExporterDelivery
+from .guarded import usable_environment
 from .reader import PeriodicReader
 from .samplers import id_generator, load, sampler
 from .tally import Tally
@@ -105,13 +104,13 @@ class Pipeline:
 
 def trace_pipeline(environ: Environment, resource: ProcessResource, problems: Problems) -> Pipeline:
     """A tracer provider; it is there even without an exporter, for trace ids in logs and in outgoing requests."""
-    provider = fork.ForkingTracerProvider(
-        sampler=sampler(environ, problems),
-        resource=resource,
-        shutdown_on_exit=False,
-        id_generator=id_generator(environ, problems),
-        span_limits=_limits(SpanLimits, problems),
-    )
+    with usable_environment():  # limits are read there
+        provider = fork.ForkingTracerProvider(
+            sampler=sampler(environ, problems),
+            resource=resource,
+            shutdown_on_exit=False,
+            id_generator=id_generator(environ, problems),
+        )
     provider.add_span_processor(CorrelationProcessor())
     provider.add_span_processor(FinishingProcessor())
     pipeline = Pipeline("traces", provider)
@@ -127,8 +126,8 @@ def log_pipeline(environ: Environment, resource: ProcessResource, problems: Prob
     deliveries = _deliveries(environ, "logs", problems)
     if not deliveries:
         return None
-    provider = fork.ForkingLoggerProvider(resource=resource, shutdown_on_exit=False)
-    private.set_log_limits(provider, _limits(LogRecordLimits, problems))
+    with usable_environment():
+        provider = fork.ForkingLoggerProvider(resource=resource, shutdown_on_exit=False)
     pipeline = Pipeline("logs", provider)
     for delivery in deliveries:
         queue: BatchQueue[Any] = BatchQueue(delivery, batching(environ, "logs", problems))
@@ -182,7 +181,8 @@ def _deliveries(environ: Environment, signal: Signal, problems: Problems) -> lis
         except ImportError as error:
             problems.append(str(error))
         except Exception as error:
-            problems.append(f"OTEL_{signal.upper()}_EXPORTER={name!r}: {type(error).__name__}: {error}")
+            reason = without_secrets(f"{type(error).__name__}: {error}", environ)
+            problems.append(f"OTEL_{signal.upper()}_EXPORTER={name!r}: {reason}")
     return found
 
 
@@ -197,21 +197,6 @@ def _foreign(signal: Signal, name: str) -> Any:
     if isinstance(made, MetricReader):
         return made
     return ExporterDelivery(made, _CODECS[signal], Tally(signal), name)
-
-
-def _limits(kind: Any, problems: Problems) -> Any:
-    try:
-        return kind()  # reads its OTEL_* variables by itself
-    except ValueError as error:
-        problems.append(str(error))
-        return None if kind is LogRecordLimits else _default_span_limits()
-
-
-def _default_span_limits() -> SpanLimits:
-    return SpanLimits(
-        max_attributes=128, max_events=128, max_links=128, max_span_attributes=128, max_event_attributes=128,
-        max_link_attributes=128, max_attribute_length=SpanLimits.UNSET, max_span_attribute_length=SpanLimits.UNSET,
-    )  # fmt: skip
 
 
 def tallies(pipelines: Sequence[Pipeline]) -> list[Tally]:

@@ -16,7 +16,7 @@ from .. import lifecycle
 from ..signals.private import lacks
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
+    from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.trace import ReadableSpan
 
 try:
@@ -121,6 +121,20 @@ def consumer_of(provider: MeterProvider) -> Any:
     return _got(provider, "_measurement_consumer", _COUNTS, None)
 
 
+def at_measurement(provider: MeterProvider, action: Callable[[], None]) -> None:
+    """Call `action` before each measurement is taken."""
+    consumer = consumer_of(provider)
+    take = _got(consumer, "consume_measurement", _COUNTS, None)
+    if take is None:
+        return
+
+    def consume_measurement(measurement: Any) -> None:
+        action()
+        take(measurement)
+
+    consumer.consume_measurement = consume_measurement
+
+
 def count_from_zero(provider: MeterProvider) -> None:
     """New state for every instrument of a provider: counts from 0, with a start time of now."""
     consumer = consumer_of(provider)
@@ -139,12 +153,6 @@ def count_from_zero(provider: MeterProvider) -> None:
 
 
 # --- Set-up -----------------------------------------------------------------------------------------------------------------
-
-
-def set_log_limits(provider: LoggerProvider, limits: Any) -> None:
-    """Have a logger provider keep these limits. Older SDKs have no such argument, and read the environment themselves."""
-    if hasattr(provider, "_log_record_limits"):
-        provider._log_record_limits = limits
 
 
 def preferences_of(exporter: Any) -> tuple[dict[type, Any], dict[type, Any]]:

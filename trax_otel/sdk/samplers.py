@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 
 from ..lifecycle import process_token
+from .environment import without_secrets
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.id_generator import IdGenerator
@@ -55,7 +56,8 @@ def sampler(environ: Environment, problems: Problems) -> Sampler:
         known = ", ".join([*_FIXED, *_RATIO])
         problems.append(f"OTEL_TRACES_SAMPLER={name!r}: must be one of {known}, or a sampler that is installed")
     except Exception as error:
-        problems.append(f"OTEL_TRACES_SAMPLER={name!r}: {type(error).__name__}: {error}")
+        reason = without_secrets(f"{type(error).__name__}: {error}", environ)
+        problems.append(f"OTEL_TRACES_SAMPLER={name!r}: {reason}")
     return DEFAULT_ON
 
 
@@ -103,8 +105,10 @@ def id_generator(environ: Environment, problems: Problems) -> IdGenerator:
         try:
             made: IdGenerator = load("opentelemetry_id_generator", name)()
             return made
+        except LookupError:
+            problems.append(f"OTEL_PYTHON_ID_GENERATOR={name!r}: must be random, or a generator that is installed")
         except Exception as error:
-            problems.append(f"OTEL_PYTHON_ID_GENERATOR={name!r}: {error}")
+            problems.append(f"OTEL_PYTHON_ID_GENERATOR={name!r}: {type(error).__name__}: {error}")
     return ProcessIds()
 
 

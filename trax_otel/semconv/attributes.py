@@ -273,6 +273,13 @@ FILESYSTEM_MOUNTPOINT: Final = "system.filesystem.mountpoint"
 FILESYSTEM_STATE: Final = "system.filesystem.state"
 """What file system space is doing: `used` or `free`."""
 
+# --- Instrumentation ------------------------------------------------------------------------------
+
+NOT_INSTRUMENTED_EVENT: Final = "trax.instrumentation.refused"
+"""Log record: a library is in use that its instrumentation is not for; its calls make no spans."""
+INSTRUMENTATION_NAME: Final = "trax.instrumentation.name"
+"""The instrumentation's name, as in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS."""
+
 # --- Our own telemetry ----------------------------------------------------------------------------
 
 LIMITED_BY: Final = "trax.limited.instrumentation"

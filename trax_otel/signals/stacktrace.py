@@ -40,14 +40,15 @@ def message_of(error: BaseException) -> str:
         return f"<{type(error).__name__}: its __str__ raised {type(failure).__name__}>"
 
 
-def describe(error: BaseException, limit: int | None = None) -> str:
-    """One line: type and message, of which at most `limit` characters are kept."""
-    kind = type(error)
+def describe(error: BaseException) -> str:
+    """One line: type and message."""
+    return line_of(type(error), message_of(error))
+
+
+def line_of(kind: type, message: str) -> str:
+    """One line: an exception's type and its message."""
     at_home = kind.__module__ in {"builtins", "__main__"}
     name = kind.__qualname__ if at_home else f"{kind.__module__}.{kind.__qualname__}"
-    message = message_of(error)
-    if limit is not None and len(message) > limit:
-        message = f"{message[:limit]}… ({len(message) - limit} characters left out)"
     return f"{name}: {message}" if message else name
 
 

@@ -241,6 +241,20 @@ def test_a_printer_of_the_applications_that_logs_is_told_once(telemetry: Capture
     assert [record.body for record in telemetry.logs] == ["once", "plain"]
 
 
+def test_opentelemetrys_own_processor_rests(telemetry: CapturedTelemetry, out: io.StringIO) -> None:
+    class Processor:
+        _logger_provider = telemetry.logger_provider
+
+        def __call__(self, _: Any, __: str, event: Any) -> Any:
+            telemetry.logger_provider.get_logger("second").emit(body=event["event"])
+            return event
+
+    Processor.__module__ = "opentelemetry.instrumentation.structlog"
+    printing(out, Processor(), structlog.processors.JSONRenderer()).info("once")
+    assert [record.body for record in telemetry.logs] == ["once"]
+    assert json.loads(out.getvalue()) == {"event": "once"}
+
+
 def test_captured_for_tests_it_does_not_leave(telemetry: CapturedTelemetry, out: io.StringIO) -> None:
     log = printing(out)
     with structlog.testing.capture_logs() as entries:

@@ -16,6 +16,7 @@ HOOKS: Final = (
     ("dramatiq", "dramatiq.broker", "hook"),
     ("arq", "arq.connections", "hook_connections"),
     ("arq", "arq.worker", "hook_worker"),
+    ("celery", "opentelemetry.instrumentation.celery", "hook"),
     ("apscheduler", "apscheduler.job", "hook_job"),
     *(
         ("apscheduler", f"apscheduler.executors.{name}", f"hook_{name}")

@@ -166,9 +166,3 @@ def contained(system: str, action: Callable[[], Result]) -> Result | None:
     except Exception as failure:
         tell_once(f"observing a job of {system}", failure)
         return None
-
-
-def hide_frame(error: BaseException) -> None:
-    """Take the calling frame, the outermost, out of an exception that is about to be raised again (3.10 puts it back)."""
-    if error.__traceback__ is not None:
-        error.__traceback__ = error.__traceback__.tb_next

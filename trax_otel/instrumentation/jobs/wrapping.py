@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from .messages import contained, hide_frame
+from ..adoption import hide_frame
+from .messages import contained
 
 _MARK: Final = "__trax_observed__"
 

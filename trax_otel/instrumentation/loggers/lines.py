@@ -12,7 +12,7 @@ from typing import Any, Final
 from ...logging.otlp import send_line
 from ...logging.records import CONTEXT, LineRecord
 
-MAX_FRAMES: Final = 24
+MAX_FRAMES: Final = 16
 """How far up the stack a library is looked for that hands a line on."""
 
 _told: Final[ContextVar[tuple[object, CodeType] | None]] = ContextVar("trax-told-line", default=None)

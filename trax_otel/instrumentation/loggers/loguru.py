@@ -6,6 +6,7 @@ filter after its level and before its sink: the question passes through here, fo
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -15,30 +16,30 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...logging import otlp
 from ...logging.dispatch import tell_once
-from .lines import calling, is_of_logging, make_line, tell, was_told
+from ..adoption import hide_frame
+from .lines import is_of_logging, make_line, tell, was_told
 
 if TYPE_CHECKING:
     import logging
-    from types import CodeType
 
 Filter = Callable[[dict[str, Any]], bool]
 _KEY: Final = "_filter"
 _REMEMBERED: Final = 4
 
 _seen: Final[ContextVar[tuple[timedelta, ...]]] = ContextVar("trax-loguru-lines", default=())
-_sinks: tuple[CodeType, ...] = ()
+_writing: Final[ContextVar[Any]] = ContextVar("trax-loguru-writing", default=None)
 
 
 def hook() -> None:
     """Hear of every line; doing it twice changes nothing."""
-    global _sinks
     handler: Any = sys.modules["loguru._handler"].Handler
     sinks: Any = sys.modules["loguru._simple_sinks"]
     if not isinstance(vars(handler).get(_KEY), _HeardFilter):
         if _KEY not in handler.__init__.__code__.co_names or _KEY not in handler.emit.__code__.co_names:
             raise AttributeError(f"loguru's Handler has no {_KEY}")
         setattr(handler, _KEY, _HeardFilter())
-    _sinks = (sinks.CallableSink.write.__code__, sinks.StandardSink.write.__code__)
+    for kind in (sinks.CallableSink, sinks.StandardSink):
+        _notice(kind)
     otlp.read_records_by(_read)
 
 
@@ -58,9 +59,7 @@ def _passes(own: Filter | None, record: dict[str, Any]) -> bool:
             if not own(record):
                 return False
         except BaseException as failure:
-            # loguru prints it as the application's: no frame of ours in it (3.10 puts it back).
-            if failure.__traceback__ is not None:
-                failure.__traceback__ = failure.__traceback__.tb_next
+            hide_frame(failure)  # loguru prints it as the application's
             raise
     try:
         _hear(record)
@@ -88,13 +87,29 @@ def _hear(record: dict[str, Any]) -> None:
     tell(line)
 
 
+def _notice(kind: Any) -> None:
+    """Know which line a sink is given while it writes it: a function that logs what it is given, or a handler of `logging`."""
+    original = kind.write
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def write(sink: Any, message: Any) -> None:
+        token = _writing.set(message)
+        try:
+            original(sink, message)
+        except BaseException as failure:
+            hide_frame(failure)
+            raise
+        finally:
+            _writing.reset(token)
+
+    kind.write = write
+
+
 def _read(record: logging.LogRecord) -> logging.LogRecord | None:
-    """Nothing of a record that a sink of loguru's made of its line, which has left: a handler of `logging`, or a function
-    that logs what it is given."""
-    frame = calling(_sinks)
-    message = None if frame is None else frame.f_locals.get("message")
-    if message is None or frame is None:
+    """Nothing of a record that a sink made of its line: that has left."""
+    message = _writing.get()
+    if message is None:
         return record
-    line = frame.f_locals.get("raw_record") or getattr(message, "record", None)
-    texts = {str(message).strip(), line["message"].strip() if line else ""}
-    return None if record.getMessage().strip() in texts else record
+    return None if record.getMessage().strip() in {str(message).strip(), message.record["message"].strip()} else record

@@ -31,6 +31,7 @@ _LEVELS: Final = {
     "warning": logging.WARNING, "err": logging.ERROR, "error": logging.ERROR, "exception": logging.ERROR,
     "failure": logging.CRITICAL, "fatal": logging.CRITICAL, "critical": logging.CRITICAL, "trace": 5,
 }  # fmt: skip
+_FOREIGN: Final = "opentelemetry.instrumentation.structlog"
 _PACKAGES: Final = ("structlog", __name__.partition(".")[0])
 
 _handed_on: Final[ContextVar[tuple[object, LineRecord] | None]] = ContextVar("trax-structlog-line", default=None)
@@ -83,7 +84,8 @@ class _Event:
     def listening(self, processors: Iterable[Any]) -> Iterator[Callable[..., Any]]:
         for processor in processors:
             yield self._listen
-            yield processor
+            if not _sends_it_too(processor):
+                yield processor
         yield self._passed
 
     def _listen(self, _: object, __: str, event: Any) -> Any:
@@ -176,6 +178,12 @@ def _name(logger: Any, event: Mapping[str, Any]) -> str:
         if isinstance(name, str):
             return name
     return ""
+
+
+def _sends_it_too(processor: Any) -> bool:
+    """Whether it is the processor of OpenTelemetry's own instrumentation, which rests while ours sends."""
+    foreign = type(processor).__module__ == _FOREIGN
+    return foreign and otlp.otlp_handler_attached() and otlp.feeds_our_provider(processor)
 
 
 def _is_for_tests(logger: Any) -> bool:

@@ -9,11 +9,25 @@ from typing import Any, Final
 
 from ..adoption import adopt
 from ..imports import when_imported
-from . import cheroot, daphne, eventlet, gevent, gunicorn, hypercorn, stdlib, uvicorn, waitress, werkzeug
+from . import (
+    cheroot,
+    daphne,
+    eventlet,
+    frameworks,
+    gevent,
+    granian,
+    gunicorn,
+    hypercorn,
+    sanic,
+    stdlib,
+    uvicorn,
+    waitress,
+    werkzeug,
+)  # fmt: skip
 from .request import claim, stand_back
 
 PUBLISHER: Final = "opentelemetry.instrumentation."
-FRAMEWORKS: Final = frozenset(
+FRAMEWORKS: Final = tuple(
     f"{PUBLISHER}{name}"
     for name in (
         "aiohttp_server",
@@ -28,7 +42,7 @@ FRAMEWORKS: Final = frozenset(
         "wsgi",
     )
 )
-"""The scopes whose spans are a request's own."""
+"""The beginnings of the scopes whose spans are a request's own, whatever their kind."""
 
 SERVERS: Final[dict[str, dict[str, Callable[[], None]]]] = {
     "uvicorn": {
@@ -38,6 +52,7 @@ SERVERS: Final[dict[str, dict[str, Callable[[], None]]]] = {
     "gunicorn": {
         "gunicorn.http.wsgi": gunicorn.hook_environ,
         "gunicorn.workers.base": gunicorn.hook_errors,
+        "gunicorn.asgi.protocol": gunicorn.hook_asgi,
         **{module: partial(gunicorn.hook_worker, module) for module in gunicorn.REQUESTS},
     },
     "hypercorn": {module: partial(hypercorn.hook_tasks, module) for module in hypercorn.MODULES},
@@ -46,9 +61,25 @@ SERVERS: Final[dict[str, dict[str, Callable[[], None]]]] = {
     "werkzeug": {"werkzeug.serving": werkzeug.hook_handler},
     "gevent.pywsgi": {"gevent.pywsgi": gevent.hook_handler},
     "eventlet.wsgi": {"eventlet.wsgi": eventlet.hook_handler},
+    "granian": {
+        "granian.asgi": granian.hook_asgi,
+        "granian.wsgi": granian.hook_wsgi,
+        "granian.rsgi": granian.hook_rsgi,
+    },
+    "sanic": {
+        "sanic.server.protocols.http_protocol": sanic.hook_protocol,
+        "sanic.asgi": sanic.hook_asgi,
+        "sanic.handlers.error": sanic.hook_errors,
+    },
     "cheroot": {"cheroot.server": cheroot.hook_server, "cheroot.wsgi": cheroot.hook_gateway},
     "wsgiref": {"wsgiref.handlers": stdlib.hook_wsgiref},
     "http.server": {"http.server": stdlib.hook_http_server, "socketserver": stdlib.hook_main},
+    # Frameworks that have no instrumentation of OpenTelemetry's, or one that does not tell everything:
+    "litestar": {"litestar.middleware._internal.exceptions.middleware": frameworks.hook_litestar},
+    "quart": {"quart.app": frameworks.hook_quart},
+    "falcon": {"falcon.app": frameworks.hook_falcon, "falcon.asgi.app": frameworks.hook_falcon_asgi},
+    "bottle": {"bottle": frameworks.hook_bottle},
+    "datasette": {"datasette.app": frameworks.hook_datasette},
 }
 """Name for `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` → the modules to wait for, and what hooks each."""
 
@@ -65,7 +96,7 @@ def install_servers() -> None:
 def _share_spans() -> None:
     from ...sdk.joined import join_spans
 
-    join_spans(claim, FRAMEWORKS)
+    join_spans(claim, lambda scope: scope.startswith(FRAMEWORKS))
 
 
 def _hear_exclusions() -> None:
@@ -77,7 +108,7 @@ def _hear_exclusions() -> None:
 
     def url_disabled(self: Any, url: str) -> bool:
         disabled = bool(original(self, url))
-        if disabled and str(sys._getframe(1).f_globals.get("__name__", "")).startswith(tuple(FRAMEWORKS)):
+        if disabled and str(sys._getframe(1).f_globals.get("__name__", "")).startswith(FRAMEWORKS):
             stand_back()
         return disabled
 

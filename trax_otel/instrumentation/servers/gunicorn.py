@@ -1,4 +1,6 @@
-"""gunicorn's workers for WSGI: `handle` serves a connection, `handle_request` one request, `create` makes its environ.
+"""gunicorn, whose workers serve WSGI in threads or greenlets, and ASGI in tasks.
+
+For WSGI, `handle` serves a connection, `handle_request` one request, `create` makes its environ.
 
 The worker logs a failure in `handle`, after `handle_request` has raised it: the request's context stays current for that.
 """
@@ -8,12 +10,11 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from opentelemetry import context as otel_context
-
-from ...signals import detach
+from .asgi import Observed
 from .facts import of_environ
 from .hooking import Hook, hook, without_hooks
-from .request import begin, current_request, kept_context
+from .logs import tidy_logger
+from .request import begin, current_request, keep_context, kept_context
 
 REQUESTS = {
     "gunicorn.workers.sync": ("SyncWorker", ("handle_request",)),
@@ -42,6 +43,27 @@ def hook_worker(module: str) -> None:
     hook(Hook(worker, "handle", ("self",), _handle), *hooks)
 
 
+def hook_asgi() -> None:
+    """Hook the protocol of the worker for ASGI: one for each connection, as is the attribute by which it calls."""
+    protocol = sys.modules["gunicorn.asgi.protocol"].ASGIProtocol
+    requests = ("_handle_http_request", "_handle_http2_request", "_handle_websocket")
+    hook(
+        Hook(protocol, "__init__", ("self", "worker"), _connected),
+        *(Hook(protocol, name, ("self", "request"), _serve_asgi) for name in requests),
+    )
+    tidy_logger("gunicorn.error")
+
+
+def _connected(original: Any, protocol: Any, *args: Any, **kwargs: Any) -> None:
+    original(protocol, *args, **kwargs)
+    protocol.app = Observed(protocol.app)
+
+
+async def _serve_asgi(original: Any, *args: Any, **kwargs: Any) -> Any:
+    with kept_context():
+        return await original(*args, **kwargs)
+
+
 def _handle(original: Any, *args: Any) -> Any:
     with kept_context():
         return original(*args)
@@ -57,14 +79,14 @@ def _create(original: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _handle_request(original: Any, *args: Any) -> Any:
     before = current_request()
-    token = otel_context.attach(otel_context.get_current())
+    restore = keep_context()
     try:
         result = original(*args)
     except BaseException as error:
         _end(before, error)
         raise
     _end(before, None)
-    detach(token)
+    restore()
     return result
 
 

@@ -8,7 +8,8 @@ framework's, and so are the metrics. It ends when the server is done, not when t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 Source = Mapping[str, Any]
 
 _KEY: Final = otel_context.create_key("trax-served-request")
+_serving: Final[ContextVar[ServedRequest | None]] = ContextVar("trax-served-request", default=None)
+"""The request beside OpenTelemetry's context: whoever extracts a parent from headers begins an empty one of those."""
 _FAILED: Final = "__trax_failed_request__"
 _GETTER: Final = HeaderGetter()
 _duration = histogram(semconv.HTTP_SERVER_REQUEST_DURATION)
@@ -59,10 +62,12 @@ class ServedRequest:
         self._version = facts.version
         self._status: int | None = None
         self._error: BaseException | None = None
+        self._handled: BaseException | None = None
         self._failed = False
         self._refused = False
         self._route: str | None = None
         self._open = True
+        self._ended = False
         self._claimed = False
         self.response: Any = None
         """What the server itself keeps of the answer; for the server's hooks alone."""
@@ -91,9 +96,9 @@ class ServedRequest:
         `answered`: whether the head of an answer had been sent; if not, the server answers 500 now, whatever was meant.
         """
         with _contained():
-            self._refused = not answered
-            if not self._open or self._error is error:
+            if self._ended or self._error is error:
                 return
+            self._refused = not answered
             self._error = error
             if client_left(error):
                 self.cancelled(error)
@@ -107,6 +112,11 @@ class ServedRequest:
                 self.span.set_status(StatusCode.ERROR, describe(error))
             else:
                 self.cancelled(error)
+
+    def handled(self, error: BaseException) -> None:
+        """An exception that a framework turns into an answer: if that is a 5xx, it is the request's failure."""
+        if self._open:
+            self._handled = error
 
     def cancelled(self, error: BaseException) -> None:
         """The request ended before its answer did: a client went away, a task was cancelled. No error of the service's."""
@@ -159,13 +169,17 @@ class ServedRequest:
             self._uncount()
             now = clock.current().time_ns()
             self._conclude((now - self._began) / 1e9)
+            self._ended = True
             vars(self.span).pop("end", None)
             self.span.end(now)
-        self._source = {}
+        self._source, self._handled = {}, None
 
     def _conclude(self, seconds: float) -> None:
         if self._failed and self._kind == "http" and (self._refused or self._status is None):
             self._status = 500  # what a server answers for an application that raised before it answered
+        handled = self._handled
+        if handled is not None and (self._status or 0) >= 500 and self._error is None:
+            self.failed(handled)
         route = self._route or route_of(self._source)
         found: dict[str, Any] = {}
         if not self._claimed:
@@ -220,12 +234,13 @@ def begin(facts: Callable[[Source], Facts], source: Source) -> ServedRequest | N
             parent = propagate.extract(asked, set_span_in_context(INVALID_SPAN), _GETTER)
             request = ServedRequest(asked, source, parent)
             otel_context.attach(request.context)
+            _serving.set(request)
     return request
 
 
-def current_request() -> ServedRequest | None:
-    """The request that the current context serves, ended or not."""
-    found = otel_context.get_value(_KEY)
+def current_request(context: Context | None = None) -> ServedRequest | None:
+    """The request that the given or the current context serves, ended or not."""
+    found = otel_context.get_value(_KEY, context) or otel_context.get_value(_KEY) or _serving.get()
     return found if isinstance(found, ServedRequest) else None
 
 
@@ -244,8 +259,8 @@ def claim(
     """
     if kind is not SpanKind.SERVER and not (framework and kind is SpanKind.INTERNAL):
         return None
-    request = otel_context.get_value(_KEY, context)
-    if not isinstance(request, ServedRequest) or not request.is_open:
+    request = current_request(context)
+    if request is None or not request.is_open:
         return None
     if request.takes(get_current_span(context)):
         return request.claimed(name, attributes)
@@ -261,14 +276,26 @@ def stand_back() -> None:
         request.dropped()
 
 
+def keep_context() -> Callable[[], None]:
+    """Returns what makes current again what is so now, whatever became current meanwhile."""
+    context, serving = otel_context.attach(otel_context.get_current()), _serving.set(_serving.get())
+
+    def restore() -> None:
+        detach(context)
+        with suppress(ValueError):  # another context than the one it began in
+            _serving.reset(serving)
+
+    return restore
+
+
 @contextmanager
 def kept_context() -> Iterator[None]:
     """Whatever becomes current inside the block is current no more after it."""
-    token = otel_context.attach(otel_context.get_current())
+    restore = keep_context()
     try:
         yield
     finally:
-        detach(token)
+        restore()
 
 
 def _not_yet(end_time: int | None = None) -> None:

@@ -21,8 +21,12 @@ def route_of(source: Source) -> str | None:
 
 
 def _starlette(scope: Source) -> Any:
-    route = scope["route"]
-    return scope.get("root_path", "") + (getattr(route, "path_format", None) or route.path)
+    route, root = scope["route"], scope.get("root_path", "")
+    if not hasattr(
+        route, "endpoint"
+    ):  # a mounted application that matched no route of its own: its path is in the root
+        return root
+    return root + (getattr(route, "path_format", None) or route.path)
 
 
 def _litestar(scope: Source) -> Any:

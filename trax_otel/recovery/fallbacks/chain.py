@@ -11,7 +11,7 @@ from ... import semconv
 from ...errors.awaiting import NotAwaitedError
 from ...errors.control_flow import never_retried, steers
 from ...metrics.operation import Operation
-from ...retry.budget import Binding, in_force
+from ...retry.budget import Bounds, in_force
 from ...retry.drivers import perform_call
 from ...retry.plan import Call, Outcome, Plan
 from ...signals import observed
@@ -135,11 +135,10 @@ class _Answers:
         self._operation = operation
         began = now()
         self._end = began + chain.limits.timeout
-        outer = in_force().deadline
-        if strategy is None and outer is not None:  # else a retry around the call does not cut its alternatives off
-            self._end = min(self._end, outer)
+        self._bounds = Bounds(self._end, None, in_force()).begin()  # retries in alternatives keep to it
+        if strategy is None and self._bounds.deadline is not None:
+            self._end = self._bounds.deadline  # else a retry around the call does not cut its alternatives off
         self._limit = max(0.0, self._end - began)
-        self._binding = Binding(began + chain.limits.timeout)  # retries in alternatives keep to it
         self._trace = FallbackTrace(context.operation, context.error, strategy)
         self._failures: list[tuple[str, BaseException]] = []
         self._silent: list[str] = []
@@ -168,7 +167,7 @@ class _Answers:
     def close(self) -> None:
         """End what is still open, and let go of the errors."""
         self._trace.finished("cancelled")
-        self._binding.end()
+        self._bounds.end()
         self._failures.clear()
 
     def _is_end(self, name: str, outcome: Outcome) -> bool:

@@ -24,7 +24,7 @@ def decorated(breaker: CircuitBreaker, function: Any) -> Any:
 
 
 def _guarded(breaker: CircuitBreaker, function: Any) -> Any:
-    machine, success, rated = breaker.machine, breaker.calls.success, breaker.rules.rated
+    machine, success, rated = breaker.machine, breaker.calls.counter("success"), breaker.rules.rated
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -42,14 +42,14 @@ def _guarded(breaker: CircuitBreaker, function: Any) -> Any:
         if rated or machine.failures:
             breaker.record(epoch, 0, None, clock.current().monotonic() - started)
         else:
-            success()
+            next(success)
         return value
 
     return guarded
 
 
 def _guarded_coroutine(breaker: CircuitBreaker, function: Any) -> Any:
-    machine, success, rated = breaker.machine, breaker.calls.success, breaker.rules.rated
+    machine, success, rated = breaker.machine, breaker.calls.counter("success"), breaker.rules.rated
 
     @functools.wraps(function)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -65,7 +65,7 @@ def _guarded_coroutine(breaker: CircuitBreaker, function: Any) -> Any:
         if rated or machine.failures:
             breaker.record(epoch, 0, None, clock.current().monotonic() - started)
         else:
-            success()
+            next(success)
         return value
 
     return guarded

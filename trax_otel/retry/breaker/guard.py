@@ -6,8 +6,8 @@ import itertools
 import logging
 import sys
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ... import clock
 from ...config import UNSET, Unset
@@ -27,7 +27,9 @@ from .telemetry import StateChange, calls_of, cause, introduce, say, tell, tell_
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import ParamSpec, Self
+
+    P = ParamSpec("P")
 
     from .machine import Transition
     from .telemetry import Calls
@@ -171,7 +173,7 @@ class CircuitBreaker:
         guarded: F = decorating.decorated(self, function)
         return guarded
 
-    def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function now, if the breaker lets it; raises what it raises, or CircuitOpenError."""
         permit = self.acquire()
         try:
@@ -184,6 +186,10 @@ class CircuitBreaker:
         permit.record()
         return value  # type: ignore[no-any-return]
 
+    @overload
+    async def acall(self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    async def acall(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
     async def acall(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """`call` for what returns an awaitable."""
         permit = self.acquire()

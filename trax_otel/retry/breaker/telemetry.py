@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
     from .guard import CircuitBreaker
-    from .machine import State, Transition
+    from .machine import CallOutcome, State, Transition
     from .rules import Reason
 
 Change = tuple["State", "Reason"]
@@ -69,12 +69,14 @@ class Calls:
     def __init__(self, labels: Mapping[str, Any], name: str | None = None) -> None:
         self.labels = labels
         keys: list[str | Change] = [*OUTCOMES, *CHANGES]
-        self._counts = {key: Counter() for key in keys}
-        for key, count in self._counts.items():
-            count.found = _counter_of, (name, key)
+        self._counts = {key: Counter(_counter_of, name, key) for key in keys}
         self._base: dict[str | Change, int] = dict.fromkeys(self._counts, 0)
         for outcome in OUTCOMES:
             setattr(self, outcome, self._counts[outcome].__next__)
+
+    def counter(self, outcome: CallOutcome) -> Counter:
+        """What counts the calls of this outcome, by `next`."""
+        return self._counts[outcome]
 
     def changed(self, state: State, reason: Reason) -> None:
         """Count a change of state."""
