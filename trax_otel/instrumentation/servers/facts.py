@@ -9,6 +9,7 @@ from urllib.parse import quote
 from opentelemetry.propagators.textmap import Getter
 
 from ... import semconv
+from .names import named
 from .settings import OTHER_METHOD, REQUEST_HEADERS_VARIABLE, captured_headers, known_method
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -43,7 +44,7 @@ class Facts(NamedTuple):
         return known_method(self.method)
 
     def attributes(self) -> dict[str, Any]:
-        """The span's attributes by the stable conventions."""
+        """The span's attributes, by the names that were asked for."""
         method = self.known_method
         host, port = self._host()
         found: dict[str, Any] = {
@@ -61,7 +62,7 @@ class Facts(NamedTuple):
         if self.client:
             found[semconv.CLIENT_ADDRESS], found[semconv.CLIENT_PORT] = self.client
         return {
-            **_given(found),
+            **named(_given(found)),
             **captured_headers(REQUEST_HEADERS_VARIABLE, semconv.HTTP_REQUEST_HEADER_PREFIX, self.headers),
         }
 
@@ -85,7 +86,7 @@ def client_of(scope: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     address, port = address_of(scope["client"]) or (None, None)
     found = {semconv.CLIENT_ADDRESS: address, semconv.CLIENT_PORT: port, semconv.URL_SCHEME: scope.get("scheme")}
-    return _given(found)
+    return named(_given(found))
 
 
 def _given(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from ...signals import detach, histogram, record_error, tracer, up_down_counter
 from ...signals.stacktrace import describe
 from .facts import Facts, HeaderGetter, client_of
 from .leaving import client_left
+from .names import named
 from .routes import route_of
 from .settings import OTHER_METHOD, RESPONSE_HEADERS_VARIABLE, captured_headers, is_excluded
 
@@ -205,7 +206,7 @@ class ServedRequest:
         if not span.is_recording():
             return
         written: Mapping[str, Any] = getattr(span, "attributes", None) or {}
-        span.set_attributes({key: value for key, value in found.items() if key not in written})
+        span.set_attributes({key: value for key, value in named(found).items() if key not in written})
         if semconv.HTTP_ROUTE in found and not self._claimed:
             span.update_name(f"{self._name} {found[semconv.HTTP_ROUTE]}")
         if failure and semconv.ERROR_TYPE not in written:
