@@ -27,6 +27,9 @@ def _start():
     try:
         from trax_otel.instrumentation.start import start
     except Exception as error:
+        for name in ("TRACER", "METER", "LOGGER"):  # set by a parent whose interpreter has trax_otel
+            if os.environ.get("OTEL_PYTHON_%s_PROVIDER" % name) == "trax":
+                del os.environ["OTEL_PYTHON_%s_PROVIDER" % name]
         if not os.environ.get(_SAID):
             os.environ[_SAID] = "1"
             sys.stderr.write(
