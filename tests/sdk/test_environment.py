@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 from trax_otel.sdk import temporality
 from trax_otel.sdk.environment import batching, endpoint, exporter_names, metric_interval
-from trax_otel.sdk.samplers import id_generator, sampler
+from trax_otel.sdk.samplers import ProcessIds, id_generator, sampler
 
 PREFIX = "OTEL_EXPORTER_OTLP_"
 
@@ -125,9 +125,9 @@ def test_samplers_by_name(name: str, argument: str, description: str) -> None:
 
 def test_an_unknown_id_generator_is_a_problem() -> None:
     problems: list[str] = []
-    assert id_generator({"OTEL_PYTHON_ID_GENERATOR": "dice"}, problems) is None
+    assert isinstance(id_generator({"OTEL_PYTHON_ID_GENERATOR": "dice"}, problems), ProcessIds)
     assert "dice" in problems[0]
-    assert id_generator({}, []) is None
+    assert isinstance(id_generator({}, []), ProcessIds)
 
 
 def test_temporality_and_histograms() -> None:

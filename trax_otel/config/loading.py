@@ -13,6 +13,7 @@ from .sections import UNSET, Settings
 SECRET_NAME: Final = r"(?i)pass|secret|token|key|auth|credential|cookie"  # noqa: S105
 """Names of settings whose values are not shown; compiled when one is looked at, not at import."""
 _MAX_FILE: Final = 1024 * 1024
+_ENVIRONMENT: Final = "environment"
 PREFIX: Final = "TRAX_"
 _MISSPELT: Final = 0.8
 
@@ -65,7 +66,10 @@ def load(
     ):
         kind = BY_KEY[given.key].kind
         try:
-            values[given.key] = kind.parse(given.value)
+            values[given.key] = value = kind.parse(given.value)
+            if isinstance(given.value, str) and isinstance(value, (bool, int, float)) and given.source != _ENVIRONMENT:
+                del values[given.key]
+                raise ValueError  # only the environment has nothing but texts
         except (ValueError, TypeError, OverflowError):
             problems.append(Problem(given.source, given.name, f"{_shown(given)} is not {kind.allowed}"))
     return _settings(values), tuple(problems)
@@ -130,12 +134,12 @@ def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> It
         field = BY_VARIABLE.get(variable)
         if field is not None:
             if value != "":  # as OpenTelemetry has it: an empty variable is an unset one
-                yield _Given("environment", variable, field.key, value)
+                yield _Given(_ENVIRONMENT, variable, field.key, value)
         elif variable not in OTHER_VARIABLES:
             known = [name.removeprefix(PREFIX) for name in (*BY_VARIABLE, *OTHER_VARIABLES)]
             meant = nearest(variable.removeprefix(PREFIX), known, _MISSPELT)  # an application's own may begin so too
             if meant is not None:
-                problems.append(Problem("environment", variable, f"no such variable; did you mean {PREFIX}{meant}?"))
+                problems.append(Problem(_ENVIRONMENT, variable, f"no such variable; did you mean {PREFIX}{meant}?"))
 
 
 def _hint(name: object, known: Any) -> str:

@@ -16,9 +16,10 @@ from opentelemetry.propagators.textmap import (
     default_getter,
     default_setter,
 )
+from opentelemetry.trace import get_current_span
 
 from .. import config
-from ..signals import Correlation, current_correlation, valid_correlation_id
+from ..signals import Correlation, current_correlation, roots, valid_correlation_id
 from ..signals.correlation import with_correlation
 from ..signals.private import members_of
 
@@ -46,6 +47,7 @@ class CorrelationPropagator(TextMapPropagator):
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
         """Set the first configured header, where the id is to be sent on."""
+        roots.refer_to(get_current_span(context))
         runtime = config.settings().runtime
         correlation_id = current_correlation(context).id
         if runtime.propagate_correlation and runtime.correlation_headers and correlation_id is not None:

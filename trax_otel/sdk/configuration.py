@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from .. import config, lifecycle
+from .. import config, deferral, lifecycle, originals
 from ..errors import InvalidConfigError
 from ..logging import register_security_counts
 from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
 from ..metrics import publish_health_metrics, start_health_monitoring
 from ..metrics.export import name_service
 from ..remarks import overheard, say_once
-from ..signals import declare_again
+from ..signals import declare_again, providers
 from ..signals.private import lost
 from . import checks, environment
 from .contained import contain
 from .declared import participate_declared
 from .exceptions import classify_recorded_exceptions
 from .install import LOGS, METRICS, TRACES
+from .locks import use_native_locks
 from .pipelines import Pipeline, log_pipeline, metric_pipeline, tallies, trace_pipeline
 from .propagators import propagators, set_propagators
 from .resource import build_resource
 from .telemetry import Telemetry
 
 CONFIG_FILE_VARIABLE: Final = "OTEL_CONFIG_FILE"
+LAMBDA_VARIABLE: Final = "AWS_LAMBDA_FUNCTION_NAME"
+STARVED_EVERY: Final = 1.0
+"""Seconds between two deliveries on the threads of requests, where background threads get no turn."""
 _OWNER: Final = "sdk"
 _VARIABLES: Final = {
     "service_name": "OTEL_SERVICE_NAME",
@@ -40,7 +43,7 @@ _VARIABLES: Final = {
 }
 _PER_SIGNAL: Final = ("endpoint", "protocol", "headers")
 
-_lock = threading.RLock()
+_lock = originals.reentrant_lock()
 _current: Telemetry | None = None
 _arguments: Mapping[str, Any] = {}
 
@@ -68,6 +71,7 @@ def _configure(given: Mapping[str, Any], *, strict: bool) -> Telemetry:
     with _lock:
         if _current is not None and not _current.closed and given in ({}, _arguments):
             return _current
+        use_native_locks()
         problems: environment.Problems = []
         environ = _environment(given)
         settings = _settings(given, problems)
@@ -192,6 +196,9 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     contain()
     classify_recorded_exceptions()
     installed = made.install(before)
+    deferral.finish()  # from here on everything is final, and nobody need wait for the rest
+    if "metrics" not in installed:
+        providers.renew()
     undo: list[Callable[[], None]] = []
     declared = bool(environ.get(CONFIG_FILE_VARIABLE, "").strip())
     if declared:
@@ -206,6 +213,10 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
         undo.append(publish_health_metrics())
     if config.settings().metrics.thresholds:  # somebody must look at them; without any, no thread is started
         start_health_monitoring()
+    if _frozen_between_requests(environ):
+        made.deliver_with_requests()
+    else:
+        lifecycle.when_starved(lambda: made.deliver_with_requests(STARVED_EVERY))
     if made.signals:
         undo.append(name_service(made.service_name))
         made.participate(*undo)
@@ -213,6 +224,13 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
             tally.announce()
         made.start()
     lifecycle.take_sigterm()
+    lifecycle.guard_exits(config.settings().runtime.flush_on_exit)
+
+
+def _frozen_between_requests(environ: environment.Environment) -> bool:
+    """Whether no background thread can be relied on: the platform lets the process run for requests only."""
+    wanted = config.settings().runtime.flush_each_request
+    return wanted == "on" or (wanted == "auto" and bool(environ.get(LAMBDA_VARIABLE)))
 
 
 def _set_root_level(level: str | None) -> list[Callable[[], None]]:

@@ -16,6 +16,7 @@ from .correlate import CorrelationProcessor
 from .delivery import OtlpDelivery
 from .encode import LogCodec, MetricCodec, SpanCodec
 from .environment import batching, endpoint, exporter_names, is_otlp, metric_interval, without_secrets
+from .finishing import FinishingProcessor
 from .foreign import ExporterDelivery
 from .guarded import usable_environment
 from .reader import PeriodicReader
@@ -38,6 +39,11 @@ class Outlet(Protocol):
     @property
     def closed(self) -> bool:
         """Whether it takes nothing any more."""
+        ...
+
+    @property
+    def pending(self) -> int:
+        """How many items of this process are not delivered yet; of metrics, at least 1 where something was measured."""
         ...
 
     def request_flush(self, seconds: float) -> FlushMark:
@@ -106,6 +112,7 @@ def trace_pipeline(environ: Environment, resource: ProcessResource, problems: Pr
             id_generator=id_generator(environ, problems),
         )
     provider.add_span_processor(CorrelationProcessor())
+    provider.add_span_processor(FinishingProcessor())
     pipeline = Pipeline("traces", provider)
     for delivery in _deliveries(environ, "traces", problems):
         queue: BatchQueue[Any] = BatchQueue(delivery, batching(environ, "traces", problems))
@@ -157,6 +164,7 @@ def metric_pipeline(environ: Environment, resource: ProcessResource, problems: P
         shutdown_on_exit=False,
         exemplar_filter=temporality.exemplar_filter(environ, problems),
     )
+    provider.watch(readers)
     return Pipeline("metrics", provider, [*readers])
 
 

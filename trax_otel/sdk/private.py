@@ -6,7 +6,6 @@ they are at hand; what a missing name costs is said in one line, once for a proc
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +13,7 @@ from opentelemetry import attributes
 from opentelemetry.sdk import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 
-from .. import lifecycle
+from .. import lifecycle, originals
 from ..signals.private import lacks
 
 if TYPE_CHECKING:
@@ -132,13 +131,27 @@ def processor_of(provider: Any, name: str) -> Any:
 def parts_of(provider: MeterProvider) -> list[Any]:
     """The parts of a meter provider that hold locks; the lock that all such providers share is made anew."""
     if hasattr(MeterProvider, "_all_metric_readers_lock"):
-        MeterProvider._all_metric_readers_lock = threading.Lock()
+        MeterProvider._all_metric_readers_lock = originals.allocate_lock()
     return [consumer_of(provider), *(meter for _, meter in meters_of(provider))]
 
 
 def consumer_of(provider: MeterProvider) -> Any:
     """What a meter provider hands measurements to."""
     return _got(provider, "_measurement_consumer", _COUNTS, None)
+
+
+def at_measurement(provider: MeterProvider, action: Callable[[], None]) -> None:
+    """Call `action` before each measurement is taken."""
+    consumer = consumer_of(provider)
+    take = _got(consumer, "consume_measurement", _COUNTS, None)
+    if take is None:
+        return
+
+    def consume_measurement(measurement: Any) -> None:
+        action()
+        take(measurement)
+
+    consumer.consume_measurement = consume_measurement
 
 
 def count_from_zero(provider: MeterProvider) -> None:

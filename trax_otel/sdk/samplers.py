@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
@@ -16,6 +18,7 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 
+from ..lifecycle import process_token
 from .environment import without_secrets
 
 if TYPE_CHECKING:
@@ -69,19 +72,44 @@ def _ratio(text: str, problems: Problems) -> float:
     return 1.0
 
 
-def id_generator(environ: Environment, problems: Problems) -> IdGenerator | None:
-    """The generator that OTEL_PYTHON_ID_GENERATOR names; None means the SDK's random one."""
+class ProcessIds(RandomIdGenerator):
+    """Random ids of a generator that each process seeds anew, whatever the application does to `random`'s own."""
+
+    def __init__(self) -> None:
+        self._random = random.Random()  # noqa: S311  # ids are no secrets
+        self._token = process_token()
+
+    def generate_trace_id(self) -> int:
+        """128 random bits, not all of them 0."""
+        return self._bits(128)
+
+    def generate_span_id(self) -> int:
+        """64 random bits, not all of them 0."""
+        return self._bits(64)
+
+    def _bits(self, count: int) -> int:
+        token = process_token()
+        if token is not self._token:
+            self._random = random.Random()  # noqa: S311
+            self._token = token
+        while True:
+            made = self._random.getrandbits(count)
+            if made:
+                return made
+
+
+def id_generator(environ: Environment, problems: Problems) -> IdGenerator:
+    """The generator that OTEL_PYTHON_ID_GENERATOR names; a random one by default."""
     name = environ.get("OTEL_PYTHON_ID_GENERATOR", "").strip() or "random"
-    if name == "random":
-        return None
-    try:
-        made: IdGenerator = load("opentelemetry_id_generator", name)()
-        return made
-    except LookupError:
-        problems.append(f"OTEL_PYTHON_ID_GENERATOR={name!r}: must be random, or a generator that is installed")
-    except Exception as error:
-        problems.append(f"OTEL_PYTHON_ID_GENERATOR={name!r}: {type(error).__name__}: {error}")
-    return None
+    if name != "random":
+        try:
+            made: IdGenerator = load("opentelemetry_id_generator", name)()
+            return made
+        except LookupError:
+            problems.append(f"OTEL_PYTHON_ID_GENERATOR={name!r}: must be random, or a generator that is installed")
+        except Exception as error:
+            problems.append(f"OTEL_PYTHON_ID_GENERATOR={name!r}: {type(error).__name__}: {error}")
+    return ProcessIds()
 
 
 def load(group: str, name: str) -> Any:
