@@ -22,7 +22,7 @@ from ..remarks import TELEMETRY
 from ..signals.exporting import exporting
 from ..signals.private import is_suppressed
 from . import dispatch
-from .records import LineRecord, exception_of, extras, message_of, scope
+from .records import exception_of, extras, message_of, scope
 from .values import MAX_ATTRIBUTE_TEXT, attribute, clean, text_of
 
 if TYPE_CHECKING:
@@ -117,13 +117,11 @@ def export(record: logging.LogRecord) -> None:
     send(record)
 
 
-def send_line(record: LineRecord) -> None:
-    """Send a line of another log library on, where records are sent at all."""
-    if _owners:
-        try:
-            send(record)
-        except Exception as failure:
-            dispatch.tell_once("a line of another log library", failure)
+def wants(level: int) -> bool:
+    """Whether a line of that level would leave: so that nothing is made of one that would not."""
+    if not _owners or level < _level:
+        return False
+    return signals.logger_provider() is not None or (level >= logging.INFO and scope()[1].is_recording())
 
 
 def send(record: logging.LogRecord) -> None:
