@@ -148,6 +148,13 @@ def _end(self: Span, end_time: int | None = None) -> None:
         end_leaving_out(self)
 
 
+def _shown(code: object) -> str:
+    try:
+        return repr(code)
+    except Exception:  # anything may be given to `sys.exit`
+        return f"<{type(code).__name__}>"
+
+
 def _tell_outcome(span: Span, passing: BaseException) -> None:
     """Write how a span ended that something other than an `Exception` passes through."""
     if not span.is_recording() or isinstance(passing, GeneratorExit):
@@ -163,4 +170,4 @@ def _tell_outcome(span: Span, passing: BaseException) -> None:
         span.set_attribute(semconv.OUTCOME, SUCCESS)
     else:
         span.set_attributes({semconv.OUTCOME: FAILURE, semconv.ERROR_TYPE: name})
-        span.set_status(Status(StatusCode.ERROR, f"{name}: {passing.code!r}"))
+        span.set_status(Status(StatusCode.ERROR, f"{name}: {_shown(passing.code)}"))
