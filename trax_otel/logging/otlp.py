@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,11 +54,8 @@ _readers: tuple[Reader, ...] = ()
 _rested: Final[list[tuple[Any, Any, Any]]] = []
 
 
-class _Busy(threading.local):
-    now = False
-
-
-_busy = _Busy()
+_busy: Final[ContextVar[bool]] = ContextVar("trax-log-export", default=False)
+"""Whether a record is being sent here: each thread, task and greenlet has its own, whenever `threading` was patched."""
 
 
 def attach_otlp_handler(owner: str = "application", *, level: int | None = None) -> None:
@@ -132,9 +130,9 @@ def send(record: logging.LogRecord) -> None:
     context, span, correlation = scope()
     level = record.levelno
     as_event = level >= logging.INFO and span.is_recording()
-    if (provider is None and not as_event) or level < _level or _busy.now or _is_feedback(record.name, context):
+    if (provider is None and not as_event) or level < _level or _busy.get() or _is_feedback(record.name, context):
         return
-    _busy.now = True  # what the SDK logs about this very record, on this thread, goes to the other handlers only
+    token = _busy.set(True)  # what the SDK logs about this very record, on this thread, goes to the other handlers only
     try:
         error = exception_of(record)
         message = message_of(record)
@@ -157,7 +155,7 @@ def send(record: logging.LogRecord) -> None:
             attributes[semconv.LOGGER_NAME] = text_of(record.name, 256)
             signals.log_event(span, attributes, stamp)
     finally:
-        _busy.now = False
+        _busy.reset(token)
 
 
 def severity_number(level: int) -> SeverityNumber:
