@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import TraxError, error_code
 from ..errors.awaiting import is_coroutine_function, refuse_awaitable
 from ..errors.classification import judge
-from ..errors.control_flow import FATAL, leaves, members, never_retried, steers
+from ..errors.control_flow import FATAL, leaves, members, never_retried, passes
 from ..errors.verdict import Verdict
 
 Classes = type[BaseException] | tuple[type[BaseException], ...]
@@ -49,7 +49,7 @@ def test_of(condition: Condition, quantifier: Quantifier = all) -> Test:  # noqa
     if not isinstance(condition, (type, tuple)):
         return _predicate(condition)
     classes = condition
-    named = tuple(kind for kind in (classes if isinstance(classes, tuple) else (classes,)) if steers(kind))
+    named = tuple(kind for kind in (classes if isinstance(classes, tuple) else (classes,)) if passes(kind))
 
     def of_classes(error: BaseException) -> bool:
         if isinstance(error, named):
