@@ -9,6 +9,7 @@ from textwrap import dedent
 import pytest
 
 from support.programs import PYTHON, end_of
+from trax_otel.errors import control_flow
 
 pytestmark = pytest.mark.services
 
@@ -55,7 +56,7 @@ CLASSES = """
 
 def test_each_listed_class_exists_and_steers(tmp_path: Path) -> None:
     asked = {
-        library: (modules, sorted(STEERING[library] | LIMITS.get(library, frozenset())))
+        library: (modules, sorted(control_flow.STEERING[library] | control_flow.LIMITS.get(library, frozenset())))
         for library, modules in MODULES.items()
     }
     ended = end_of([PYTHON, "-c", dedent(CLASSES), json.dumps(asked)], tmp_path)

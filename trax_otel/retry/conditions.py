@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import TraxError, error_code
+from ..errors import TraxError
 from ..errors.awaiting import is_coroutine_function, refuse_awaitable
 from ..errors.classification import judge
 from ..errors.control_flow import FATAL, leaves, members, never_retried, passes
-from ..errors.verdict import Verdict
 
 Classes = type[BaseException] | tuple[type[BaseException], ...]
 Condition = Classes | Callable[[Exception], bool]
@@ -33,14 +32,6 @@ def matches(error: BaseException, classes: Classes, quantifier: Quantifier = all
     if not isinstance(classes, tuple):
         classes = (classes,)
     return any(issubclass(kind, TraxError) for kind in classes) and issubclass(judge(error).kind, classes)
-
-
-def retryable_by(verdict: Verdict) -> bool:
-    """The default: whether classification says that the same call may succeed when made again."""
-    if verdict.retryable is not None:
-        return verdict.retryable
-    registered = error_code(verdict.kind.default_code)
-    return registered is not None and registered.retryable
 
 
 def test_of(condition: Condition, quantifier: Quantifier = all) -> Test:  # noqa: PT028 — no test of pytest's
