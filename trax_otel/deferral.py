@@ -151,13 +151,18 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    global _guard, _finished, _main_thread
+    global _guard, _finished, _main_thread, _state
     _guard = originals.allocate_lock()
     _finished = native.Event()
     if _state == "pending":
         _main_thread = originals.get_ident()
         native.start_thread(_settle_in_time)
-    elif _state == "done":
+        return
+    if _state == "running" and _owner != originals.get_ident():
+        # The set-up's thread is not here, and what it was importing can never be imported: better no telemetry than a hang.
+        _state = "done"
+        lifecycle.report("forked while telemetry was being set up: this process runs without it")
+    if _state == "done":
         _finished.set()
 
 

@@ -22,11 +22,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import Span
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from .. import semconv
 from ..errors import error_facts
-from ..errors.control_flow import steers_in
+from ..errors.control_flow import refuses, steers_in
 from ..signals import record_error
 from ..signals.stacktrace import describe
 from .finishing import finish, remember_exception
@@ -78,9 +78,11 @@ def _record_exception(
         if not self.is_recording() or not isinstance(exception, BaseException):
             return
         scope = self.instrumentation_scope
-        if steers_in(exception, "" if scope is None else scope.name):
+        refusal = self.kind is SpanKind.SERVER and refuses(exception)
+        if refusal or steers_in(exception, "" if scope is None else scope.name):
             setattr(self, _STEERED, True)
             return
+        _fails(self)
         facts = error_facts(exception)
         remember_exception(self, facts.type)
         first = record_error(exception, facts, span=self, escaped=escaped, attributes=attributes, timestamp=timestamp)
@@ -91,9 +93,16 @@ def _record_exception(
             _original_record(self, exception, attributes if isinstance(attributes, Mapping) else None, None, escaped)
 
 
+def _fails(span: Span) -> None:
+    """From here on the span can fail, whatever steered before."""
+    if hasattr(span, _STEERED):
+        delattr(span, _STEERED)
+
+
 def _set_status(self: Span, status: Status | StatusCode, description: str | None = None) -> None:
     code = status.status_code if isinstance(status, Status) else status
     if code is StatusCode.ERROR and hasattr(self, _STEERED):
+        _fails(self)  # it is said of what steered, once; what is said later is said of something else
         return
     _original_status(self, status, description)
 
@@ -129,6 +138,7 @@ def _end(self: Span, end_time: int | None = None) -> None:
     leaving_out = False
     try:
         if self.is_recording():
+            _fails(self)
             finish(self, passing, end_time)
             leaving_out = begin_leaving_out(self, end_time)
     except Exception as failure:  # the span itself matters more

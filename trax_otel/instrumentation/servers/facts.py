@@ -43,7 +43,7 @@ class Facts(NamedTuple):
         return known_method(self.method)
 
     def attributes(self) -> dict[str, Any]:
-        """The span's attributes by the stable conventions."""
+        """The span's attributes, by the names that were asked for."""
         method = self.known_method
         host, port = self._host()
         found: dict[str, Any] = {
@@ -76,16 +76,18 @@ class Facts(NamedTuple):
         return address.strip("[]"), port
 
 
-def client_of(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """Client and scheme as ASGI's scope has them once the application was called; empty for anything else.
+def changed_client(scope: Mapping[str, Any], before: Facts) -> dict[str, Any]:
+    """Client and scheme as ASGI's scope has them once the application was called; empty where they are what they were.
 
     uvicorn writes there what a proxy that it trusts said, on its way to the application.
     """
     if "client" not in scope:
         return {}
-    address, port = address_of(scope["client"]) or (None, None)
-    found = {semconv.CLIENT_ADDRESS: address, semconv.CLIENT_PORT: port, semconv.URL_SCHEME: scope.get("scheme")}
-    return _given(found)
+    client, scheme = address_of(scope["client"]), scope.get("scheme") or before.scheme
+    if client == before.client and scheme == before.scheme:
+        return {}
+    address, port = client or (None, None)
+    return _given({semconv.CLIENT_ADDRESS: address, semconv.CLIENT_PORT: port, semconv.URL_SCHEME: scheme})
 
 
 def _given(found: Mapping[str, Any]) -> dict[str, Any]:
