@@ -193,8 +193,8 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     for line in lost():
         lifecycle.report_once(line)
     say_once()
-    contain()
     classify_recorded_exceptions()
+    contain()
     installed = made.install(before)
     deferral.finish()  # from here on everything is final, and nobody need wait for the rest
     if "metrics" not in installed:
