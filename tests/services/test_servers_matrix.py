@@ -349,6 +349,19 @@ def test_no_request_of_a_framework_is_measured_twice(frameworks: dict[str, Obser
         assert sum(observed.active) == 0
 
 
+def test_fastapis_own_telemetry_shares_the_span_too(endpoint: Endpoint, tmp_path: Path) -> None:
+    """FastAPI makes spans by itself where OpenTelemetry's instrumentation of it is absent."""
+    paths = tuple(f"/fastapi/{name}" for name in ("item/7", "fail", "half"))
+    observed = observe(
+        endpoint, tmp_path, "fastapi-own", ASGI["uvicorn"], paths, kinds="fastapi",
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="fastapi,starlette,asgi",
+    )  # fmt: skip
+    item, failed, half = observed.requests.values()
+    assert (item.span["name"], item.span["parent_id"]) == ("GET /fastapi/item/{number}", item.parent)
+    assert (failed.exceptions, half.exceptions) == (["ValueError"], ["RuntimeError"])
+    assert sum(count for _, count in observed.durations) == len(paths)
+
+
 PROGRAMS_SERVING = {
     "http.server": ("python -m http.server --bind 127.0.0.1 {port}", "/start.py", "GET", 200),
     "http.server-404": ("python -m http.server --bind 127.0.0.1 {port}", "/nope", "GET", 404),
