@@ -277,6 +277,31 @@ def test_a_template_that_is_nowhere_is_told_by_what_it_crosses(
     assert telemetry.total("trax.errors") == 2
 
 
+def refusal(status: int) -> Exception:
+    kind = type("HTTPException", (Exception,), {"__module__": "starlette.exceptions", "status_code": status})
+    return kind(f"answered {status}")
+
+
+@pytest.mark.parametrize(("kind", "told"), [(SpanKind.SERVER, False), (SpanKind.INTERNAL, True)])
+def test_a_refusal_that_is_raised_is_no_error_of_the_server(
+    kind: SpanKind, told: bool, telemetry: CapturedTelemetry
+) -> None:
+    with suppress(Exception), telemetry.tracer().start_as_current_span("one", kind=kind):
+        raise refusal(404)
+    assert telemetry.span("one").status == ("error" if told else "unset")
+    assert telemetry.span("one").attributes.get(CODE) == ("TRAX-009" if told else None)
+
+
+def test_a_failure_after_a_refusal_is_one(telemetry: CapturedTelemetry) -> None:
+    with suppress(ValueError), telemetry.tracer().start_as_current_span("one", kind=SpanKind.SERVER) as span:
+        span.record_exception(refusal(404))
+        raise ValueError("in the page that says so")
+    assert telemetry.span("one").status == "error"
+    with request(telemetry, SpanKind.SERVER, 503) as span:
+        span.record_exception(refusal(404))
+    assert telemetry.span("SERVER").status == "error"
+
+
 @pytest.mark.parametrize("name", ["Retry", "Ignore", "Reject"])
 def test_celerys_steering_fails_no_span(name: str, telemetry: CapturedTelemetry) -> None:
     steering = type(name, (Exception,), {"__module__": "celery.exceptions"})

@@ -70,6 +70,26 @@ SEARCHES: Final = {"opentelemetry.instrumentation.jinja2": frozenset({"TemplateN
 """Instrumentation → exceptions by which a library says to itself that it must look elsewhere. Where nothing is found
 anywhere they go on to the application, and whatever they cross there tells them."""
 
+ANSWERS: Final[dict[str, dict[str, int]]] = {
+    "django": {"Http404": 404, "PermissionDenied": 403, "SuspiciousOperation": 400, "BadRequest": 400},
+    "rest_framework": {"APIException": 0},
+    "ninja": {"HttpError": 0},
+    "werkzeug": {"HTTPException": 0},
+    "starlette": {"HTTPException": 0},
+    "fastapi": {"RequestValidationError": 422},
+    "aiohttp": {"HTTPException": 0},
+    "pyramid": {"HTTPException": 0},
+    "webob": {"HTTPException": 0},
+    "tornado": {"HTTPError": 0},
+    "falcon": {"HTTPError": 0},
+    "sanic": {"SanicException": 0},
+    "litestar": {"HTTPException": 0},
+    "bottle": {"HTTPResponse": 0},
+    "cherrypy": {"HTTPError": 0},
+}
+"""By package and class name: what an application raises to answer a request with a status; 0: the exception has it."""
+_STATUSES: Final = ("status_code", "status", "code")
+
 FATAL: Final = (MemoryError, RecursionError, NotAwaitedError)
 """What no repetition mends, whatever was asked for."""
 
@@ -118,6 +138,23 @@ def steers_in(error: BaseException, scope: str) -> bool:
     if kind is Exception:
         return _aborts(error)
     return kind.__name__ in SEARCHES.get(scope, ()) or steers(kind)
+
+
+def answered_status(error: BaseException) -> int | None:
+    """The HTTP status that an exception answers a request with; None where it is no answer."""
+    for base in type(error).__mro__:
+        status: Any = ANSWERS.get(str(base.__module__).partition(".")[0], {}).get(base.__name__)
+        if status is not None:
+            status = status or next((getattr(error, name) for name in _STATUSES if hasattr(error, name)), None)
+            text = str(getattr(status, "value", status))[:3]
+            return int(text) if text.isdigit() else None
+    return None
+
+
+def refuses(error: BaseException) -> bool:
+    """Whether an exception answers a request with a status below 500: the client's error, and none of the server's."""
+    status = answered_status(error)
+    return status is not None and status < 500
 
 
 def _aborts(error: BaseException) -> bool:

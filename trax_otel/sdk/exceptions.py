@@ -18,15 +18,17 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import Span
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from .. import semconv
 from ..errors import error_facts
-from ..errors.control_flow import steers_in
+from ..errors.control_flow import refuses, steers_in
 from ..signals import record_error
+from ..signals.stacktrace import describe
 from .finishing import finish, remember_exception
 from .limit import begin_leaving_out, end_leaving_out
 
@@ -73,24 +75,34 @@ def _record_exception(
     escaped: bool = False,
 ) -> None:
     try:
-        if not self.is_recording():
+        if not self.is_recording() or not isinstance(exception, BaseException):
             return
         scope = self.instrumentation_scope
-        if steers_in(exception, "" if scope is None else scope.name):
+        refusal = self.kind is SpanKind.SERVER and refuses(exception)
+        if refusal or steers_in(exception, "" if scope is None else scope.name):
             setattr(self, _STEERED, True)
             return
+        _fails(self)
         facts = error_facts(exception)
         remember_exception(self, facts.type)
         first = record_error(exception, facts, span=self, escaped=escaped, attributes=attributes, timestamp=timestamp)
         if attributes and not first:  # somebody has more to say of it than was said where it was raised
             self.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_TYPE: facts.type, **attributes}, timestamp)
     except Exception:  # never lose what the SDK would have kept
-        _original_record(self, exception, attributes, timestamp, escaped)
+        with suppress(Exception):  # no exception at all, or its attributes are none
+            _original_record(self, exception, attributes if isinstance(attributes, Mapping) else None, None, escaped)
+
+
+def _fails(span: Span) -> None:
+    """From here on the span can fail, whatever steered before."""
+    if hasattr(span, _STEERED):
+        delattr(span, _STEERED)
 
 
 def _set_status(self: Span, status: Status | StatusCode, description: str | None = None) -> None:
     code = status.status_code if isinstance(status, Status) else status
     if code is StatusCode.ERROR and hasattr(self, _STEERED):
+        _fails(self)  # it is said of what steered, once; what is said later is said of something else
         return
     _original_status(self, status, description)
 
@@ -104,7 +116,11 @@ def _exit(
     if exc_val is None:
         self.end()
     elif isinstance(exc_val, Exception):
-        _original_exit(self, exc_type, exc_val, exc_tb)
+        try:
+            _original_exit(self, exc_type, exc_val, exc_tb)
+        except Exception:  # its __str__ raises: the SDK writes it into the status
+            self.set_status(StatusCode.ERROR, describe(exc_val))
+            self.end()
     else:
         _tell_outcome(self, exc_val)
         self.end()
@@ -122,6 +138,7 @@ def _end(self: Span, end_time: int | None = None) -> None:
     leaving_out = False
     try:
         if self.is_recording():
+            _fails(self)
             finish(self, passing, end_time)
             leaving_out = begin_leaving_out(self, end_time)
     except Exception as failure:  # the span itself matters more
@@ -129,6 +146,13 @@ def _end(self: Span, end_time: int | None = None) -> None:
     _original_end(self, end_time)
     if leaving_out:
         end_leaving_out(self)
+
+
+def _shown(code: object) -> str:
+    try:
+        return repr(code)
+    except Exception:  # anything may be given to `sys.exit`
+        return f"<{type(code).__name__}>"
 
 
 def _tell_outcome(span: Span, passing: BaseException) -> None:
@@ -146,4 +170,4 @@ def _tell_outcome(span: Span, passing: BaseException) -> None:
         span.set_attribute(semconv.OUTCOME, SUCCESS)
     else:
         span.set_attributes({semconv.OUTCOME: FAILURE, semconv.ERROR_TYPE: name})
-        span.set_status(Status(StatusCode.ERROR, f"{name}: {passing.code!r}"))
+        span.set_status(Status(StatusCode.ERROR, f"{name}: {_shown(passing.code)}"))

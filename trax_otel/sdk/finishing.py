@@ -24,6 +24,7 @@ from ..signals.frames import calling_application
 from ..signals.stacktrace import describe, message_of
 from .client_durations import measure
 from .limit import INSTRUMENTATIONS, QUERYING, note_start
+from .private import attributes_of, plain_mapping
 from .sql import NOT_SQL, Statement, described
 from .urls import without_secrets
 
@@ -64,14 +65,15 @@ def finish(span: Span, passing: BaseException | None, end_time: int) -> None:
     kind = span.kind
     if kind is SpanKind.INTERNAL:
         return
-    attributes = span.attributes or {}
-    if hasattr(span, _OURS):
+    attributes = plain_mapping(attributes_of(span) or {})
+    ours = hasattr(span, _OURS)
+    if ours:
         changes = {**_clean_urls(attributes), **_clean_query(span, attributes)}
         if changes:
             span.set_attributes(changes)
     if kind in {SpanKind.CLIENT, SpanKind.SERVER}:
         _tell_error(span, attributes, passing if isinstance(passing, Exception) else None)
-    if hasattr(span, _OURS):
+    if ours:
         measure(span, attributes, end_time)
 
 
@@ -80,7 +82,7 @@ def finish(span: Span, passing: BaseException | None, end_time: int) -> None:
 
 def _tell_caller(span: Span) -> None:
     frame = calling_application(sys._getframe(2))
-    if frame is None or semconv.CODE_FUNCTION_NAME in (span.attributes or {}):
+    if frame is None or semconv.CODE_FUNCTION_NAME in (attributes_of(span) or {}):
         return
     code = frame.f_code
     name = getattr(code, "co_qualname", code.co_name)  # Python 3.10 has the bare name only
@@ -121,7 +123,7 @@ def _clean_query(span: Span, attributes: Mapping[str, Any]) -> dict[str, Any]:
             if statement.collection:
                 changes[standard.DB_COLLECTION[place]] = statement.collection
         _rename(span, text, statement, first(attributes, *standard.DB_NAMESPACE))
-    return changes
+    return {name: value for name, value in changes.items() if attributes.get(name) != value}
 
 
 def _rename(span: Span, text: str, statement: Statement, database: Any) -> None:

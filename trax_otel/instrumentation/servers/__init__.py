@@ -3,6 +3,7 @@
 #   activation   which servers are hooked, by which names, and when
 #   request      what a request's span is: its attributes, its end, and how a framework's instrumentation shares it
 #   facts        a request as ASGI's scope, WSGI's environ or a server's own objects tell it
+#   names        stable names or old ones, as the user asked
 #   settings     excluded URLs, captured headers, known methods
 #   routes       the route that a framework matched
 #   leaving      clients that went away

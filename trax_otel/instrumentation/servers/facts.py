@@ -43,7 +43,7 @@ class Facts(NamedTuple):
         return known_method(self.method)
 
     def attributes(self) -> dict[str, Any]:
-        """The span's attributes by the stable conventions."""
+        """The span's attributes, by the names that were asked for."""
         method = self.known_method
         host, port = self._host()
         found: dict[str, Any] = {
