@@ -21,7 +21,7 @@ def of_application(filename: str) -> bool:
     if not filename.startswith(("<", os.sep)) and not os.path.exists(filename):  # noqa: PTH110  # Cython's
         return False
     resolved = filename if filename.startswith("<") else os.path.realpath(filename)
-    if resolved.startswith(_own()):
+    if _is_own(resolved):
         return False
     return not resolved.startswith(_libraries()) and not resolved.startswith(f"{sys.base_prefix}/lib/python")
 
@@ -30,7 +30,7 @@ def of_application(filename: str) -> bool:
 def of_wrapper(filename: str) -> bool:
     """Whether a frame's file is OpenTelemetry's, wrapt's or ours."""
     named = "/opentelemetry/" in filename or "/wrapt/" in filename
-    return (named and not of_application(filename)) or os.path.realpath(filename).startswith(_own())
+    return (named and not of_application(filename)) or _is_own(os.path.realpath(filename))
 
 
 def outward(frame: FrameType | None) -> Iterator[FrameType]:
@@ -58,6 +58,11 @@ def _awaiting() -> FrameType | None:
         return None
     waiting: FrameType | None = getattr(current.parent, "gr_frame", None)
     return waiting
+
+
+def _is_own(path: str) -> bool:
+    """Whether a file is this package's; the examples that come with it are applications."""
+    return path.startswith(_own()) and not path.startswith(f"{_own()}examples/")
 
 
 @lru_cache(maxsize=1)
