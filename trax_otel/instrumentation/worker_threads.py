@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 
 from ..signals import detach
+from ..signals.frames import calling_place, with_place
 from .adoption import adopt
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Carrying:
 
     def put(self, item: Any, *args: Any, **kwargs: Any) -> None:
         """Put an item in with the current context."""
-        super().put((otel_context.get_current(), item), *args, **kwargs)  # type: ignore[misc]
+        context = with_place(otel_context.get_current(), calling_place(sys._getframe(1)))
+        super().put((context, item), *args, **kwargs)  # type: ignore[misc]
 
     def put_nowait(self, item: Any) -> None:
         """The same, without waiting."""

@@ -7,8 +7,14 @@ import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from opentelemetry import context as otel_context
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+_PLACE: Final = otel_context.create_key("trax-calling-place")
 MAX_STEPS: Final = 200
 """Frames that are looked at on the way out."""
 
@@ -48,6 +54,30 @@ def outward(frame: FrameType | None) -> Iterator[FrameType]:
 def calling_application(frame: FrameType | None) -> FrameType | None:
     """The innermost frame of the application from `frame` on outward; None where a library calls by itself."""
     return next((one for one in outward(frame) if of_application(one.f_code.co_filename)), None)
+
+
+class Place(NamedTuple):
+    """Where in the application something was asked for."""
+
+    function: str
+    file: str
+    line: int
+
+
+def calling_place(frame: FrameType | None) -> Place | None:
+    """The application's innermost line from `frame` on outward, or the one that the current context brought along."""
+    found = calling_application(frame)
+    if found is None:
+        brought = otel_context.get_value(_PLACE)
+        return brought if isinstance(brought, Place) else None
+    code = found.f_code
+    name = getattr(code, "co_qualname", code.co_name)  # Python 3.10 has the bare name only
+    return Place(f"{found.f_globals.get('__name__', '')}.{name}", code.co_filename, found.f_lineno)
+
+
+def with_place(context: Context, place: Place | None) -> Context:
+    """The context with a place in it, for what goes on in a thread that none of the application's frames is in."""
+    return context if place is None else otel_context.set_value(_PLACE, place, context)
 
 
 def _awaiting() -> FrameType | None:
