@@ -6,6 +6,8 @@ There are two ways to wait, because a fake must treat them differently:
 * `sleep` / `sleep_async`: a pause of the caller's own work (a retry's back-off). The fake advances and returns.
 * `tick`: a background loop's pause (health monitor, exporter). The fake blocks until somebody advances it.
 
+A `sleep` in a program of gevent's or eventlet's lets its other greenlets run; a `tick` waits as its `stop` waits.
+
 This module also owns the wake-up: `wake()` ends every `sleep` in progress, and later ones return at once, until
 `rest()`. `lifecycle` calls it when the process is told to stop.
 """
@@ -13,10 +15,11 @@ This module also owns the wake-up: `wake()` ends every `sleep` in progress, and 
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
+
+from . import native, originals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +59,7 @@ class Clock(Protocol):
         """`sleep` for a coroutine."""
         ...
 
-    def tick(self, seconds: float, stop: threading.Event) -> bool:
+    def tick(self, seconds: float, stop: native.Waitable) -> bool:
         """Pause a background loop; False as soon as `stop` is set, True when the time has passed."""
         ...
 
@@ -69,8 +72,8 @@ class SystemClock:
 
     def reset(self) -> None:
         """Start with nobody asleep and fresh locks (a forked child cannot trust those it inherited)."""
-        self._woken = threading.Event()
-        self._lock = threading.Lock()
+        self._woken = native.Event()
+        self._lock = originals.allocate_lock()
         self._sleepers: set[Callable[[], object]] = set()
 
     time_ns = staticmethod(time.time_ns)
@@ -79,7 +82,7 @@ class SystemClock:
     def sleep(self, seconds: float) -> bool:
         if seconds <= 0:
             return not self._woken.is_set()
-        return not self._woken.wait(seconds)
+        return not native.wait(self._woken, seconds)
 
     async def sleep_async(self, seconds: float) -> bool:
         library = async_library()
@@ -130,7 +133,7 @@ class SystemClock:
             with self._lock:
                 self._sleepers.discard(wake)
 
-    def tick(self, seconds: float, stop: threading.Event) -> bool:
+    def tick(self, seconds: float, stop: native.Waitable) -> bool:
         return not stop.wait(seconds)
 
     def wake(self) -> None:
@@ -187,4 +190,5 @@ def rest() -> None:
 
 def reset_after_fork() -> None:
     """Give a forked child clocks with locks that nobody holds."""
+    native.reset_after_fork()
     _system.reset()

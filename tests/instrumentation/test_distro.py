@@ -301,7 +301,7 @@ def test_a_handler_of_the_applications_hides_nothing(trax_telemetry: CapturedTel
 def test_a_hook_that_cannot_tell_still_lets_the_former_one_print(
     hooked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hooks, "error_facts", failing(RuntimeError("broken")))
+    monkeypatch.setattr("trax_otel.errors.error_facts", failing(RuntimeError("broken")))
     error = raised(ValueError("x"))
     sys.excepthook(type(error), error, None)
     assert len(hooked) == 1

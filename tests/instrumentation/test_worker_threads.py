@@ -13,7 +13,8 @@ import aiosqlite.core
 import pytest
 from opentelemetry.trace import SpanKind, get_current_span
 
-from trax_otel.instrumentation.worker_threads import carry_into_worker_threads, carrying
+from trax_otel.instrumentation.carrying import carrying
+from trax_otel.instrumentation.worker_threads import carry_into_worker_threads
 from trax_otel.testing import capture
 
 

@@ -243,6 +243,55 @@ def test_breakers_and_fallbacks_refuse_them_too() -> None:
         register_classifier(AWAY, asks)  # type: ignore[arg-type]
 
 
+def test_health_checks_and_caches_refuse_them_too() -> None:
+    from trax_otel.recovery import HealthCheckRecovery, stale_while_error
+
+    with pytest.raises(InvalidConfigError, match=r"on_change.*coroutine function"):
+        HealthCheckRecovery(on_change=asks)
+    with pytest.raises(NotAwaitedError):
+        stale_while_error(key=asks)(lambda: 1)()
+
+
+async def test_a_degradable_function_counts_what_it_hands_back_when_it_fails() -> None:
+    from trax_otel.recovery import Feature, degradable
+
+    async def work() -> None:
+        raise AWAY("refused")
+
+    for make in (work, lambda: asyncio.ensure_future(work())):
+        search = Feature("search", failure_threshold=1)
+        pending = degradable(search)(lambda make=make: make())()
+        with pytest.raises(AWAY):
+            await pending
+        await asyncio.sleep(0)
+        assert search.degradation == 1
+
+
+async def test_timing_lasts_until_what_was_handed_back_has_ended(trax_telemetry: CapturedTelemetry) -> None:
+    from opentelemetry.trace import INVALID_SPAN, get_current_span
+
+    from trax_otel.metrics import timing_decorator
+
+    inside: list[Any] = []
+
+    async def work() -> None:
+        inside.append(get_current_span() is INVALID_SPAN)
+        raise AWAY("refused")
+
+    pending = timing_decorator("timed")(lambda: work())()
+    assert get_current_span() is INVALID_SPAN
+    with pytest.raises(AWAY):
+        await pending
+    assert inside == [False]
+    assert trax_telemetry.span("timed").status == "error"
+    task = asyncio.ensure_future(work())
+    assert timing_decorator("task")(lambda: task)() is task
+    with pytest.raises(AWAY):
+        await task
+    await asyncio.sleep(0)
+    assert trax_telemetry.span("task").attributes[semconv.OUTCOME] == "failure"
+
+
 def test_a_predicate_that_turns_out_to_need_awaiting_is_told_once_and_is_false(
     failing: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -299,9 +299,7 @@ def counts(breaker: CircuitBreaker) -> dict[str, int]:
 
 
 @pytest.fixture(params=FORMS)
-def cell(
-    request: pytest.FixtureRequest, trax_telemetry: CapturedTelemetry, caplog: pytest.LogCaptureFixture
-) -> Cell:
+def cell(request: pytest.FixtureRequest, trax_telemetry: CapturedTelemetry, caplog: pytest.LogCaptureFixture) -> Cell:
     return Cell(FORMS[request.param](), trax_telemetry, caplog)
 
 

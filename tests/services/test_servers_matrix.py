@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import IncompleteRead
@@ -109,24 +111,6 @@ class Observed:
     output: str
 
 
-def observe(
-    endpoint: Endpoint, folder: Path, name: str, command: str, paths: tuple[str, ...], kinds: str = "raw", **env: str
-) -> Observed:
-    """Run a server under `trax-otel run`, and ask it for each path once."""
-    shutil.copytree(SERVED, folder, dirs_exist_ok=True)
-    port = free_port()
-    program, *words = command.format(port=port).split()
-    line = under_run(endpoint.url, name, [PYTHON if program == "python" else str(PROGRAMS / program), *words])
-    environ = {"PYTHONPATH": str(folder), "SERVED": kinds, "OTEL_SEMCONV_STABILITY_OPT_IN": "http", **env}
-    with serving(line, folder, port, **environ) as server:
-        requests = {path: ask(server.url, path) for path in paths}
-        collect(endpoint, requests)
-        found = figures(endpoint, name)
-        with suppress(subprocess.TimeoutExpired):
-            server.stop()
-        return Observed(name, requests, *found, server.output.read_text())
-
-
 def ask(url: str, path: str) -> Request:
     trace, parent = os.urandom(16).hex(), os.urandom(8).hex()
     headers = {"traceparent": f"00-{trace}-{parent}-01", "connection": "close"}
@@ -139,6 +123,31 @@ def ask(url: str, path: str) -> Request:
         return Request(path, trace, parent, answer.code)
     except (OSError, IncompleteRead):  # a body that broke off
         return Request(path, trace, parent, None)
+
+
+def observe(
+    endpoint: Endpoint,
+    folder: Path,
+    name: str,
+    command: str,
+    paths: tuple[str, ...],
+    kinds: str = "raw",
+    asking: Callable[[str, str], Request] = ask,
+    **env: str,
+) -> Observed:
+    """Run a server under `trax-otel run`, and ask it for each path once."""
+    shutil.copytree(SERVED, folder, dirs_exist_ok=True)
+    port = free_port()
+    program, *words = command.format(port=port).split()
+    line = under_run(endpoint.url, name, [PYTHON if program == "python" else str(PROGRAMS / program), *words])
+    environ = {"PYTHONPATH": str(folder), "SERVED": kinds, "OTEL_SEMCONV_STABILITY_OPT_IN": "http", **env}
+    with serving(line, folder, port, **environ) as server:
+        requests = {path: asking(server.url, path) for path in paths}
+        collect(endpoint, requests)
+        found = figures(endpoint, name)
+        with suppress(subprocess.TimeoutExpired):
+            server.stop()
+        return Observed(name, requests, *found, server.output.read_text())
 
 
 def collect(endpoint: Endpoint, requests: dict[str, Request]) -> None:
@@ -211,6 +220,7 @@ def test_an_exception_is_told_once_and_a_refusal_by_its_status(observed: Observe
     assert failed.span["attributes"]["trax.error.code"]
     assert (refused.status, refused.exceptions, refused.span["status"]) == (503, [], 2)
     assert refused.span["attributes"]["error.type"] == "503"
+    assert refused.span["attributes"]["trax.error.code"]
     assert (half.exceptions, half.span["status"]) == (["RuntimeError"], 2)
 
 
@@ -227,6 +237,36 @@ def test_each_request_is_measured_once(observed: Observed) -> None:
     assert all(attributes["http.request.method"] == "GET" for attributes, _ in observed.durations)
     assert sum(count for attributes, count in observed.durations if attributes.get("error.type") == "ValueError") == 1
     assert sum(observed.active) == 0
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "uvicorn-h11", "hypercorn", "daphne", "granian-asgi", "gunicorn-asgi"])
+def test_a_websocket_is_one_span(name: str, endpoint: Endpoint, tmp_path: Path) -> None:
+    observed = observe(endpoint, tmp_path, f"websocket-{name}", ASGI[name], ("/raw/chat",), asking=shake_hands)
+    span = observed.requests["/raw/chat"].span
+    assert (span["name"], span["parent_id"], span["status"]) == ("GET", observed.requests["/raw/chat"].parent, 0)
+    assert span["attributes"]["http.response.status_code"] == 101
+    assert span["attributes"]["url.scheme"] == "ws"
+    assert observed.durations == []
+
+
+def shake_hands(url: str, path: str) -> Request:
+    """Open a WebSocket, wait for what it says first, and go away."""
+    request = Request(path, os.urandom(16).hex(), os.urandom(8).hex(), None)
+    host, _, port = url.removeprefix("http://").strip("/").partition(":")
+    lines = [
+        f"GET {path} HTTP/1.1", f"Host: {host}:{port}", "Upgrade: websocket", "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        f"traceparent: 00-{request.trace}-{request.parent}-01", "", "",
+    ]  # fmt: skip
+    with socket.create_connection((host, int(port)), 5) as client:
+        client.sendall("\r\n".join(lines).encode())
+        received = b""
+        while b"hello" not in received:
+            more = client.recv(4096)
+            assert more, received
+            received += more
+    request.status = int(received.split()[1])
+    return request
 
 
 # --- Frameworks -------------------------------------------------------------------------------------
@@ -319,8 +359,22 @@ PROGRAMS_SERVING = {
     "sanic-fail": ("python start.py sanic {port}", "/sanic/fail", "GET /sanic/fail", 500),
     "sanic-asgi": ("uvicorn --port {port} sanics:app", "/sanic/item/7", "GET /sanic/item/<number:int>", 200),
     "sanic-asgi-fail": ("uvicorn --port {port} sanics:app", "/sanic/fail", "GET /sanic/fail", 500),
+    "tornado": ("python start.py tornado {port}", "/tornado/item/7", "GET /tornado/item/{number}", 200),
+    "tornado-fail": ("python start.py tornado {port}", "/tornado/fail", "GET /tornado/fail", 500),
+    "aiohttp": ("python start.py aiohttp {port}", "/aiohttp/item/7", "GET /aiohttp/item/{number}", 200),
+    "aiohttp-fail": ("python start.py aiohttp {port}", "/aiohttp/fail", "GET /aiohttp/fail", 500),
+    "granian-rsgi": ("granian --interface rsgi --port {port} rsgi:app", "/rsgi/item", "GET", 200),
+    "granian-rsgi-fail": ("granian --interface rsgi --port {port} rsgi:app", "/rsgi/fail", "GET", 500),
+    "uwsgi": (
+        "pyuwsgi --http 127.0.0.1:{port} --module wsgi:flask --master",
+        "/flask/item/7",
+        "GET /flask/item/<int:number>",
+        200,
+    ),
     "flask": ("flask --app wsgi:flask run -p {port}", "/flask/item/7", "GET /flask/item/<int:number>", 200),
 }
+ACCESS = {"tornado": ("tornado.access",), "aiohttp": ("aiohttp.access",), "flask": ("werkzeug",)}
+"""The loggers that write a line for each request, inside its trace."""
 
 
 @pytest.mark.parametrize("name", PROGRAMS_SERVING)
@@ -328,10 +382,12 @@ def test_a_program_that_serves(name: str, endpoint: Endpoint, tmp_path: Path) ->
     command, path, span, status = PROGRAMS_SERVING[name]
     observed = observe(endpoint, tmp_path, f"program-{name}", command, (path,), kinds="flask")
     request = observed.requests[path]
-    print(request.status, request.span["name"], request.exceptions, observed.durations)
     assert request.status == status
     assert request.span["parent_id"] == request.parent
     assert request.span["attributes"]["http.response.status_code"] == status
     assert span is None or request.span["name"] == span
     assert request.exceptions == (["ValueError"] if status == 500 else [])
-    assert [count for _, count in observed.durations] == [1]
+    if name != "tornado-fail":  # OpenTelemetry's instrumentation of Tornado measures a failed request twice
+        assert [count for _, count in observed.durations] == [1]
+    for logger in ACCESS.get(name.removesuffix("-fail"), ()):
+        assert logger in {log.logger for log in request.logs}

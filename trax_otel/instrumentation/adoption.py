@@ -8,7 +8,6 @@ from functools import partial
 from typing import Final
 
 from .imports import when_imported
-from .refusals import say
 
 DISABLED_VARIABLE: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 """OpenTelemetry's own list, separated by commas; `*` names them all."""
@@ -33,6 +32,8 @@ def _hook_contained(name: str, hook: Callable[[], object]) -> None:
     try:
         hook()
     except Exception as error:  # a library of another release
+        from .refusals import say
+
         say(name, f"instrumentation of {name} does not fit this version: {type(error).__name__}: {error}")
 
 

@@ -8,10 +8,14 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
+from .. import deferral
+from ..signals.later import LaterTracerProvider
+from ..signals.private import waiting_meters
 from .conventions import arguments, prefer_stable_names, quiet_starlette
 from .handled import tell_handled_exceptions
 from .lazy import Instrumentor
 from .refusals import listen
+from .targets import triggers
 
 LOG_CORRELATION_VARIABLE: Final = "OTEL_PYTHON_LOG_CORRELATION"
 CONFIG_FILE_VARIABLE: Final = "OTEL_CONFIG_FILE"
@@ -43,4 +47,10 @@ class TraxDistro(BaseDistro):  # type: ignore[misc,unused-ignore]
             quiet_starlette()
         tell_handled_exceptions(entry_point.name)
         kwargs = {**arguments(entry_point), **kwargs}
-        Instrumentor(entry_point, partial(super().load_instrumentor, entry_point, **kwargs)).wait()
+        Instrumentor(entry_point, partial(self._load, entry_point, **kwargs)).wait()
+
+    def _load(self, entry_point: Any, **kwargs: Any) -> None:
+        """Have an instrumentor wrap its library; before there are providers, its first span has them made."""
+        if deferral.pending() and triggers(entry_point):
+            kwargs = {"tracer_provider": LaterTracerProvider(), "meter_provider": waiting_meters(), **kwargs}
+        super().load_instrumentor(entry_point, **kwargs)

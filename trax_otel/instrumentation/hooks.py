@@ -5,17 +5,13 @@ Each hook tells and then calls the one that was there before, so what the servic
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from functools import partial
 from typing import Any, Final, Literal
 
-from .. import lifecycle, semconv
-from ..errors import error_facts
-from ..errors.control_flow import leaves
-from ..lifecycle import Participant
-from ..signals.events import count_error, emit_record, exception_attributes
-from ..signals.stacktrace import describe
+from .. import semconv
 from .imports import when_imported
 
 Source = Literal["main", "thread", "asyncio", "unraisable"]
@@ -30,7 +26,7 @@ def install_hooks() -> None:
         threading.excepthook = _marked(_thread_hook(threading.excepthook))
     if not hasattr(sys.unraisablehook, _MARK):
         sys.unraisablehook = _marked(_unraisable_hook(sys.unraisablehook))
-    lifecycle.register(Participant("uncaught", lifecycle.ORDER_PRODUCERS, shutdown=lambda _: _report_behind_our_back()))
+    atexit.register(_report_behind_our_back)
     for module in ("asyncio.base_events", "uvloop"):
         when_imported(module, partial(_hook_loops, module))
 
@@ -40,9 +36,16 @@ def report_uncaught(error: BaseException | None, source: Source, thread: str = "
 
     Where it was recorded before, the record says so, and it counts once.
     """
-    if error is None or not any(isinstance(leaf, Exception) for leaf in leaves(error)):
+    if error is None or (not isinstance(error, Exception) and not hasattr(error, "exceptions")):
         return
     try:
+        from ..errors import error_facts
+        from ..errors.control_flow import leaves
+        from ..signals.events import count_error, emit_record, exception_attributes
+        from ..signals.stacktrace import describe
+
+        if not any(isinstance(leaf, Exception) for leaf in leaves(error)):
+            return
         facts = error_facts(error)
         attributes: dict[str, Any] = {semconv.ERROR_HANDLED_BY: source}
         if thread:
@@ -114,6 +117,9 @@ def _hook_loops(name: str) -> None:
         if _has_own_handler(self):
             report_uncaught(error, "asyncio")
         elif isinstance(error, Exception):
+            from ..errors import error_facts
+            from ..signals import count_error
+
             count_error(error, error_facts(error))
         before(self, context)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
+from .. import originals
 from ..remarks import say_once
 from .django_settings import when_middleware_is_loaded
 from .imports import is_being_imported, is_imported, when_imported
@@ -110,11 +110,11 @@ class OnThisThread:
     """Stands for the pattern of a warning's text in a filter: it fits every text, on the thread that made it."""
 
     def __init__(self) -> None:
-        self._thread = threading.get_ident()
+        self._thread = originals.get_ident()
 
     def match(self, text: str) -> bool:
         """Whether the filter is for the thread that asks."""
-        return threading.get_ident() == self._thread
+        return originals.get_ident() == self._thread
 
 
 @contextmanager

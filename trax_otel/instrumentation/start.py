@@ -1,16 +1,30 @@
-"""What starts telemetry in an interpreter under `trax-otel run`. It never keeps the service from starting."""
+"""What starts telemetry in an interpreter under `trax-otel run`. It never keeps the service from starting.
+
+The start itself places hooks alone: on imports and uncaught exceptions. It imports nothing that an application may patch, and
+none of OpenTelemetry. Instrumentors are looked for when the first library is imported that one may be for; providers are
+made when `deferral` says so.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
-from .. import lifecycle
-from ..guarded import is_offered, replaced
-from ..remarks import overheard
+from .. import deferral, lifecycle
+from .hooks import install_hooks
+from .imports import when_imported
+from .jobs import adopt_job_libraries
+from .loggers import adopt_log_libraries
+from .patching import watch_patching
+from .propagation import carry_context
+from .records import watch_records
+from .servers import install_servers
+from .sqlite_queries import observe_short_queries
+from .targets import watched_modules
+from .worker_threads import carry_into_worker_threads
 
 DISABLED_VARIABLE: Final = "OTEL_SDK_DISABLED"
 LOADER_LOGGER: Final = "opentelemetry.instrumentation.auto_instrumentation._load"
@@ -18,26 +32,102 @@ CHOICES: Final = {
     "OTEL_PYTHON_DISTRO": "opentelemetry_distro",
     "OTEL_PYTHON_CONFIGURATOR": "opentelemetry_configurator",
 }
-AUTOSTART: Final = Path(__file__).parent / "autostart"
+AUTOSTART: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "autostart")  # noqa: PTH100, PTH118, PTH120
 """The folder for PYTHONPATH."""
+
+_activated = False
+_placed = False
 
 
 def start() -> None:
-    """Run OpenTelemetry's auto-instrumentation with the distro and configurator that the environment names."""
+    """Place the hooks; OpenTelemetry's auto-instrumentation follows when it is needed."""
     if disabled() or _is_ours(sys.orig_argv) or _tracks_resources(sys.orig_argv):
+        return
+    place_hooks()
+    for module in watched_modules():
+        when_imported(module, activate)
+
+
+def place_hooks() -> None:
+    """All that is done at once, and once. A step that fails is named in one line; the others go on."""
+    global _placed
+    if _placed:
+        return
+    _placed = True
+    for step in (_defer, install_hooks, carry_context, _watch_imports, lifecycle.take_sigterm):
+        try:
+            step()
+        except Exception as error:  # the service comes first
+            lifecycle.report(f"{step.__name__.strip('_')} failed: {type(error).__name__}: {error}")
+
+
+def _defer() -> None:
+    deferral.begin(_set_up)
+
+
+def _watch_imports() -> None:
+    watch_patching(deferral.wait_while_running)
+    watch_records()
+    when_imported("opentelemetry.propagate", _add_correlation)
+    for name in lifecycle.HOOKED_MODULES:  # their processes end in ways of their own, and must flush before
+        when_imported(name, partial(lifecycle.hook_program, name))
+    for adopt in (
+        carry_into_worker_threads,
+        install_servers,
+        adopt_log_libraries,
+        adopt_job_libraries,
+        observe_short_queries,
+    ):
+        adopt()
+
+
+def _add_correlation() -> None:
+    from .correlation import install_correlation
+
+    install_correlation()
+
+
+def _set_up() -> None:
+    """Instrumentors and providers, and a hint for who looks on."""
+    from ..sdk import configure_from_environment
+    from .hint import say_hint
+    from .refusals import tell_refusals
+
+    activate()
+    configure_from_environment()
+    _add_correlation()  # OTEL_PROPAGATORS has set the propagators anew
+    tell_refusals()
+    say_hint()
+
+
+def activate(*, by_hand: bool = True) -> None:
+    """Run OpenTelemetry's auto-instrumentation with the distro and configurator that the environment names, once.
+
+    `by_hand` is false where it runs already: `opentelemetry-instrument` has called our configurator.
+    """
+    global _activated
+    if _activated:
+        return
+    _activated = True
+    if not by_hand:
         return
     try:
         from opentelemetry.instrumentation.auto_instrumentation import initialize
+
+        from ..guarded import replaced
+        from ..remarks import overheard
 
         with replaced(chosen_instead()), overheard(LOADER_LOGGER) as remarks:
             initialize()
         _repeat(remarks)
     except Exception as error:  # the service comes first
-        lifecycle.report(f"telemetry could not be started: {type(error).__name__}: {error}")
+        lifecycle.report(f"instrumentation could not be started: {type(error).__name__}: {error}")
 
 
 def chosen_instead() -> dict[str, str]:
     """Ours, where the environment names a distro or a configurator that no installed package offers; this is said."""
+    from ..guarded import is_offered
+
     instead = {}
     for name, group in CHOICES.items():
         chosen = os.environ.get(name, "").strip()
@@ -67,7 +157,7 @@ def _is_ours(words: list[str]) -> bool:
         if word == "-m":
             return following == "trax_otel"
         if not word.startswith("-"):
-            return Path(word).name == "trax-otel"
+            return os.path.basename(word) == "trax-otel"  # noqa: PTH119  # pathlib takes as long as all of this
     return False
 
 

@@ -5,7 +5,7 @@ An instrumentor imports the library that it wraps. One that is not listed here i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 PUBLISHER: Final = "opentelemetry.instrumentation."
@@ -24,7 +24,7 @@ TRIGGERS: Final[Mapping[str, tuple[str, ...]]] = {
     "boto3": ("boto3",),
     "botocore": ("botocore.client",),
     "cassandra": ("cassandra.cluster",),
-    "celery": ("celery",),
+    "celery": ("celery.app",),
     "click": ("click",),
     "confluent_kafka": ("confluent_kafka",),
     "django": ("django.core.handlers.base",),
@@ -62,11 +62,26 @@ TRIGGERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Instrumentor → the modules of which the first that is imported loads it.
 
-A package where the instrumentor replaces names in it; a module of it where the package alone does nothing yet."""
+A package where the instrumentor replaces names in it; a module of it where the package alone does nothing yet, or where
+programs patch themselves between the package's import and the use of the rest (celery's pools of gevent and eventlet): an
+instrumentor must not be the one who imports the rest too early."""
 
 FIRST: Final[Mapping[str, str]] = {"starlette": "fastapi"}
 """Instrumentor → the one to load before it. FastAPI's class derives from Starlette's: derived from the instrumented
 one, it would count as instrumented, and its requests bear no route."""
+
+
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "boto3": "boto3sqs",
+    **dict.fromkeys(("grpc_aio_client", "grpc_aio_server", "grpc_client", "grpc_server"), "grpc"),
+}
+
+
+def watched_modules() -> Iterator[str]:
+    """Modules that show that there may be something to instrument: libraries, and the instrumentors' own modules."""
+    for name, modules in TRIGGERS.items():
+        yield from modules
+        yield f"{PUBLISHER}{_ELSEWHERE.get(name, name.replace('-', '_'))}"
 
 
 def triggers(entry_point: Any) -> tuple[str, ...]:

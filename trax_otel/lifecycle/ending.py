@@ -7,10 +7,9 @@ switch to another greenlet, and it may never switch back.
 from __future__ import annotations
 
 import atexit
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from .. import originals
+from .. import native, originals
 from .participants import exit_budget, flush, shutdown, stop
 from .process import at_renewal
 
@@ -47,9 +46,7 @@ def _on_sigterm(signum: int, frame: FrameType | None) -> None:
     if _ending:
         return
     _ending = True
-    try:
-        originals.start_new_thread(_end_by_sigterm, ())
-    except RuntimeError:  # no thread can be started any more: end as we were told to
+    if not native.start_thread(_end_by_sigterm):  # the interpreter ends: end as we were told to
         originals.set_signal(originals.SIGTERM, _DEFAULT)
         originals.kill(originals.getpid(), originals.SIGTERM)
 
@@ -57,7 +54,7 @@ def _on_sigterm(signum: int, frame: FrameType | None) -> None:
 def _end_by_sigterm() -> None:
     # The budget holds even where a participant hangs in C: the second thread ends the process in any case.
     budget = exit_budget()
-    originals.start_new_thread(_end_after, (budget + 0.5,))
+    native.start_thread(_end_after, budget + 0.5)
     try:
         stop()
         shutdown(budget)
@@ -87,8 +84,7 @@ def hasten() -> None:
     if _hastened:
         return
     _hastened = True
-    with suppress(RuntimeError):  # the interpreter ends already
-        originals.start_new_thread(_deliver_often, ())
+    native.start_thread(_deliver_often)
 
 
 def _deliver_often() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from .. import originals
+from .. import native, originals
 from .participants import Deadline, contained, participants
 from .process import at_renewal, is_renewed
 
@@ -71,10 +71,8 @@ def leave() -> None:
     try:
         done = originals.allocate_lock()
         done.acquire()
-        originals.start_new_thread(_act, (done,))
-        done.acquire(True, LEAVING_SECONDS)
-    except RuntimeError:  # the interpreter ends, and starts no thread any more
-        return
+        if native.start_thread(_act, done):  # else the interpreter ends
+            done.acquire(True, LEAVING_SECONDS)
     finally:
         under_way.release()
 

@@ -59,7 +59,7 @@ def _is_alone(handler: FileHandler, logger: logging.Logger, level: int) -> bool:
         or handler.filters
         or logging.Logger.callHandlers is not dispatch.call_handlers
         or logging.getLogRecordFactory() is not logging.LogRecord
-        or signals.logger_provider() is not None
+        or signals.log_export()
         or (level >= logging.ERROR and config.debug())
     ):
         return False

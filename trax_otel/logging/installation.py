@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from .. import lifecycle
+from .. import lifecycle, originals
 from . import dispatch
 from .direct import aim_at
 from .formatters import JsonFormatter, TextFormatter
@@ -43,7 +42,7 @@ class Installation:
         self.converted: list[logging.Logger] = []
 
 
-_lock = threading.RLock()
+_lock = originals.reentrant_lock()
 _current: Installation | None = None
 _given: Final[dict[str, logging.Logger]] = {}
 

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ from ..remarks import TELEMETRY
 from ..signals.exporting import exporting
 from ..signals.private import is_suppressed
 from . import dispatch
-from .records import LineRecord, exception_of, extras, message_of, scope
+from .records import exception_of, extras, message_of, scope
 from .values import MAX_ATTRIBUTE_TEXT, attribute, clean, text_of
 
 if TYPE_CHECKING:
@@ -53,11 +54,8 @@ _readers: tuple[Reader, ...] = ()
 _rested: Final[list[tuple[Any, Any, Any]]] = []
 
 
-class _Busy(threading.local):
-    now = False
-
-
-_busy = _Busy()
+_busy: Final[ContextVar[bool]] = ContextVar("trax-log-export", default=False)
+"""Whether a record is being sent here: each thread, task and greenlet has its own, whenever `threading` was patched."""
 
 
 def attach_otlp_handler(owner: str = "application", *, level: int | None = None) -> None:
@@ -119,13 +117,11 @@ def export(record: logging.LogRecord) -> None:
     send(record)
 
 
-def send_line(record: LineRecord) -> None:
-    """Send a line of another log library on, where records are sent at all."""
-    if _owners:
-        try:
-            send(record)
-        except Exception as failure:
-            dispatch.tell_once("a line of another log library", failure)
+def wants(level: int) -> bool:
+    """Whether a line of that level would leave: so that nothing is made of one that would not."""
+    if not _owners or level < _level:
+        return False
+    return signals.logger_provider() is not None or (level >= logging.INFO and scope()[1].is_recording())
 
 
 def send(record: logging.LogRecord) -> None:
@@ -134,9 +130,9 @@ def send(record: logging.LogRecord) -> None:
     context, span, correlation = scope()
     level = record.levelno
     as_event = level >= logging.INFO and span.is_recording()
-    if (provider is None and not as_event) or level < _level or _busy.now or _is_feedback(record.name, context):
+    if (provider is None and not as_event) or level < _level or _busy.get() or _is_feedback(record.name, context):
         return
-    _busy.now = True  # what the SDK logs about this very record, on this thread, goes to the other handlers only
+    token = _busy.set(True)  # what the SDK logs about this very record, on this thread, goes to the other handlers only
     try:
         error = exception_of(record)
         message = message_of(record)
@@ -159,7 +155,7 @@ def send(record: logging.LogRecord) -> None:
             attributes[semconv.LOGGER_NAME] = text_of(record.name, 256)
             signals.log_event(span, attributes, stamp)
     finally:
-        _busy.now = False
+        _busy.reset(token)
 
 
 def severity_number(level: int) -> SeverityNumber:

@@ -44,7 +44,8 @@ NOT_EXTRA: Final = STANDARD | CONTEXT | _FOREIGN_CONTEXT | {_STAMPED}
 class LineRecord(logging.LogRecord):
     """A line of another log library, for the bridge alone: `fields` are its extras, each under its own name.
 
-    Among a record's attributes a field called `name` or `module` would need another name.
+    Among a record's attributes a field called `name` or `module` would need another name. Of those it has what the bridge
+    reads.
     """
 
     fields: Mapping[str, Any]
@@ -121,7 +122,7 @@ def extras(record: logging.LogRecord, error: BaseException | None = None) -> lis
     if type(record) is logging.LogRecord:
         del keys[:_STANDARD_COUNT]  # its own attributes come first, always
     elif type(record) is LineRecord:
-        return [(text_of(key, 256), value) for key, value in record.fields.items() if key not in CONTEXT][:_MAX_EXTRAS]
+        return _line_extras(record.fields, error)[:_MAX_EXTRAS]
     found = []
     for key in keys:
         if key not in NOT_EXTRA:  # no comprehension: that would be one more call on every line
@@ -131,6 +132,12 @@ def extras(record: logging.LogRecord, error: BaseException | None = None) -> lis
     if _STAMPED not in values:
         found += [(f"{name}_", values[name]) for name in _OURS if name in values]
     return found[:_MAX_EXTRAS]
+
+
+def _line_extras(fields: Mapping[str, Any], error: BaseException | None) -> list[tuple[str, Any]]:
+    placed = {"correlation_id"} if error is not None else {"correlation_id", "error_code"}
+    found = [(text_of(key, 256), value) for key, value in fields.items() if key not in placed]
+    return [("error_code_" if key == "error_code" else key, value) for key, value in found]
 
 
 def formats_as_usual(record: logging.LogRecord) -> bool:

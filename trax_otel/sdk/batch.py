@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -12,7 +11,7 @@ from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import get_current_span
 
-from .. import clock, lifecycle
+from .. import clock, lifecycle, native, originals
 from ..lifecycle import Deadline
 from ..signals import roots
 from .delivery import Effort
@@ -37,16 +36,16 @@ class FlushMark:
 
     def __init__(self, lost: int = 0) -> None:
         self.lost_before = lost
-        self.reached = threading.Event()
+        self.reached = native.Event()
         self.complete = False
 
     def wait(self, seconds: float) -> bool:
         """Whether all that stood before the mark was accepted within `seconds`."""
-        return self.reached.wait(seconds) and self.complete
+        return native.wait(self.reached, seconds) and self.complete
 
 
 class BatchQueue(Generic[Item]):
-    """A bounded queue with one worker thread, which starts with the first item."""
+    """A bounded queue with one native worker thread, which starts with the first item."""
 
     def __init__(self, delivery: Delivers[Item], settings: Batching) -> None:
         self._delivery = delivery
@@ -57,11 +56,11 @@ class BatchQueue(Generic[Item]):
 
     def _renew(self) -> None:
         self._queue: deque[Item | FlushMark] = deque()
-        self._start_lock = threading.Lock()
-        self._wake = threading.Event()
-        self._finished = threading.Event()
+        self._start_lock = originals.allocate_lock()  # a native start switches to no other greenlet
+        self._wake = native.Event()
+        self._finished = native.Event()
         self._effort = Effort(self._settings.patience)
-        self._thread: threading.Thread | None = None
+        self._working = False
         self._in_hand = 0
         self._lost = 0
 
@@ -73,7 +72,7 @@ class BatchQueue(Generic[Item]):
             self.tally.dropped(1, "budget" if self._closed else "queue_full")
             return
         self._queue.append(item)
-        if self._thread is None:
+        if not self._working:
             self._start()
         if waiting + 1 >= self._settings.max_batch and not self._wake.is_set():
             self._wake.set()
@@ -102,7 +101,7 @@ class BatchQueue(Generic[Item]):
         self._start()
         self._effort.hurry()
         self._wake.set()
-        if self._thread is None:  # no thread can be started any more: the interpreter ends
+        if not self._working:  # no thread can be started any more: the interpreter ends
             self._effort.close(Deadline(seconds))
             self._deliver_all()
         return mark
@@ -121,7 +120,7 @@ class BatchQueue(Generic[Item]):
 
     def finish_close(self, deadline: Deadline) -> None:
         """Wait for the worker until `deadline`; what is left then counts as lost."""
-        if self._thread is None and not self._finished.is_set():
+        if not self._working and not self._finished.is_set():
             self._deliver_all()
             self._finished.set()
         if self._finished.wait(deadline.remaining()):
@@ -136,13 +135,8 @@ class BatchQueue(Generic[Item]):
 
     def _start(self) -> None:
         with self._start_lock:
-            if self._thread is None:
-                thread = threading.Thread(target=self._work, name=f"trax-otel {self.tally.signal}", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:  # the interpreter ends: whoever flushes or closes does the work
-                    return
-                self._thread = thread
+            if not self._working:  # it stays so where the interpreter ends: whoever flushes or closes does the work
+                self._working = native.start_thread(self._work)
 
     def _work(self) -> None:
         while not self._closed:

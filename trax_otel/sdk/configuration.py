@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from .. import config, lifecycle
+from .. import config, deferral, lifecycle, originals
 from ..errors import InvalidConfigError
 from ..logging import register_security_counts
 from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
 from ..metrics import publish_health_metrics, start_health_monitoring
 from ..metrics.export import name_service
 from ..remarks import overheard, say_once
-from ..signals import declare_again
+from ..signals import declare_again, providers
 from ..signals.private import lost
 from . import checks, environment
+from .contained import contain
 from .declared import participate_declared
 from .exceptions import classify_recorded_exceptions
 from .install import LOGS, METRICS, TRACES
+from .locks import use_native_locks
 from .pipelines import Pipeline, log_pipeline, metric_pipeline, tallies, trace_pipeline
 from .propagators import propagators, set_propagators
 from .resource import build_resource
@@ -42,7 +43,7 @@ _VARIABLES: Final = {
 }
 _PER_SIGNAL: Final = ("endpoint", "protocol", "headers")
 
-_lock = threading.RLock()
+_lock = originals.reentrant_lock()
 _current: Telemetry | None = None
 _arguments: Mapping[str, Any] = {}
 
@@ -70,6 +71,7 @@ def _configure(given: Mapping[str, Any], *, strict: bool) -> Telemetry:
     with _lock:
         if _current is not None and not _current.closed and given in ({}, _arguments):
             return _current
+        use_native_locks()
         problems: environment.Problems = []
         environ = _environment(given)
         settings = _settings(given, problems)
@@ -191,8 +193,12 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     for line in lost():
         lifecycle.report_once(line)
     say_once()
+    contain()
     classify_recorded_exceptions()
     installed = made.install(before)
+    deferral.finish()  # from here on everything is final, and nobody need wait for the rest
+    if "metrics" not in installed:
+        providers.renew()
     undo: list[Callable[[], None]] = []
     declared = bool(environ.get(CONFIG_FILE_VARIABLE, "").strip())
     if declared:

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from opentelemetry import context as otel_context
 
-from .. import clock
+from .. import clock, native
 from ..lifecycle import Deadline, is_leaving
 from ..signals.exporting import while_exporting
 from ..signals.private import without_instrumentation
@@ -63,7 +62,7 @@ class Effort:
         self._seconds = seconds
         self._batch = Deadline(seconds)
         self._closing: Deadline | None = None
-        self._hurry = threading.Event()
+        self._hurry = native.Event()
         self.given_up = False
 
     def begin(self) -> None:
@@ -92,7 +91,7 @@ class Effort:
     def pause(self, seconds: float) -> None:
         """Wait between two tries."""
         if self.closing:
-            clock.current().tick(min(seconds, self.remaining()), threading.Event())
+            clock.current().tick(min(seconds, self.remaining()), native.Event())
         elif not clock.current().tick(seconds, self._hurry) and not self.closing:
             self._hurry.clear()
 

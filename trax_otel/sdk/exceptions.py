@@ -18,6 +18,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import Span
@@ -27,6 +28,7 @@ from .. import semconv
 from ..errors import error_facts
 from ..errors.control_flow import refuses, steers_in
 from ..signals import record_error
+from ..signals.stacktrace import describe
 from .finishing import finish, remember_exception
 from .limit import begin_leaving_out, end_leaving_out
 
@@ -73,7 +75,7 @@ def _record_exception(
     escaped: bool = False,
 ) -> None:
     try:
-        if not self.is_recording():
+        if not self.is_recording() or not isinstance(exception, BaseException):
             return
         scope = self.instrumentation_scope
         refusal = self.kind is SpanKind.SERVER and refuses(exception)
@@ -87,7 +89,8 @@ def _record_exception(
         if attributes and not first:  # somebody has more to say of it than was said where it was raised
             self.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_TYPE: facts.type, **attributes}, timestamp)
     except Exception:  # never lose what the SDK would have kept
-        _original_record(self, exception, attributes, timestamp, escaped)
+        with suppress(Exception):  # no exception at all, or its attributes are none
+            _original_record(self, exception, attributes if isinstance(attributes, Mapping) else None, None, escaped)
 
 
 def _fails(span: Span) -> None:
@@ -113,7 +116,11 @@ def _exit(
     if exc_val is None:
         self.end()
     elif isinstance(exc_val, Exception):
-        _original_exit(self, exc_type, exc_val, exc_tb)
+        try:
+            _original_exit(self, exc_type, exc_val, exc_tb)
+        except Exception:  # its __str__ raises: the SDK writes it into the status
+            self.set_status(StatusCode.ERROR, describe(exc_val))
+            self.end()
     else:
         _tell_outcome(self, exc_val)
         self.end()
@@ -141,6 +148,13 @@ def _end(self: Span, end_time: int | None = None) -> None:
         end_leaving_out(self)
 
 
+def _shown(code: object) -> str:
+    try:
+        return repr(code)
+    except Exception:  # anything may be given to `sys.exit`
+        return f"<{type(code).__name__}>"
+
+
 def _tell_outcome(span: Span, passing: BaseException) -> None:
     """Write how a span ended that something other than an `Exception` passes through."""
     if not span.is_recording() or isinstance(passing, GeneratorExit):
@@ -156,4 +170,4 @@ def _tell_outcome(span: Span, passing: BaseException) -> None:
         span.set_attribute(semconv.OUTCOME, SUCCESS)
     else:
         span.set_attributes({semconv.OUTCOME: FAILURE, semconv.ERROR_TYPE: name})
-        span.set_status(Status(StatusCode.ERROR, f"{name}: {passing.code!r}"))
+        span.set_status(Status(StatusCode.ERROR, f"{name}: {_shown(passing.code)}"))

@@ -7,9 +7,7 @@ new locks (a thread of the parent's may have held one), metrics from 0 with a ne
 
 from __future__ import annotations
 
-import _thread
 import concurrent.futures.thread  # noqa: F401  # first: its own fork hook must run before ours, else a child hung
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
@@ -18,6 +16,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 
+from .. import originals
 from ..lifecycle import renew_if_forked
 from ..signals.exporting import exporting
 from . import private
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 
     from .reader import PeriodicReader
 
-_LOCK: Final = _thread.LockType
-_RLOCK: Final = type(threading.RLock())
+_LOCK: Final = type(originals.allocate_lock())
+_RLOCK: Final = type(originals.reentrant_lock())
 
 
 class ForkingTracerProvider(TracerProvider):
@@ -89,9 +88,9 @@ def renew_locks(owner: object) -> None:
     attributes = getattr(owner, "__dict__", None)
     for name, value in list((attributes or {}).items()):
         if isinstance(value, _LOCK):
-            setattr(owner, name, threading.Lock())
+            setattr(owner, name, originals.allocate_lock())
         elif isinstance(value, _RLOCK):
-            setattr(owner, name, threading.RLock())
+            setattr(owner, name, originals.reentrant_lock())
 
 
 def renew_tracer_provider(provider: TracerProvider) -> None:

@@ -9,12 +9,23 @@ meters' instruments, loggers) is led over to the application's, so that no trace
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry import _logs as logs_api
+from opentelemetry import trace as trace_api
+
+from .. import originals
 from ..signals import providers as handles
-from ..signals.private import LOGGER, METER, TRACER, Global, rest_instruments, wake_instruments
+from ..signals.private import (
+    LOGGER,
+    METER,
+    TRACER,
+    Global,
+    new_waiting_meters,
+    rest_instruments,
+    wake_instruments,
+)
 from . import private
 
 if TYPE_CHECKING:
@@ -26,11 +37,15 @@ logger = logging.getLogger("trax_otel.sdk")
 
 
 class YieldingOnce:
-    """The guard of one global: taken by the first who sets it after us, who is then told to whoever stood there."""
+    """The guard of one global: taken by the first who sets it after us, who is then told to whoever stood there.
 
-    def __init__(self, on_set: Callable[[], None]) -> None:
+    OpenTelemetry itself sets what our entry point returned, which stands there already: that is nobody's choice.
+    """
+
+    def __init__(self, is_ours: Callable[[], bool], on_set: Callable[[], None]) -> None:
+        self._is_ours = is_ours
         self._on_set = on_set
-        self._lock = threading.Lock()
+        self._lock: Any = originals.allocate_lock()
         self._done = False
 
     def do_once(self, func: Callable[[], None]) -> bool:
@@ -39,6 +54,8 @@ class YieldingOnce:
             if self._done:
                 return False
             func()
+            if self._is_ours():
+                return True
             self._done = True
         try:
             self._on_set()
@@ -50,13 +67,27 @@ class YieldingOnce:
 class Place:
     """One of OpenTelemetry's three globals."""
 
-    def __init__(self, place: Global, lead_over: Callable[[Any, Any], None]) -> None:
+    def __init__(self, place: Global, lead_over: Callable[[Any, Any], None], stand_in: Callable[[], Any]) -> None:
         self._place = place
+        self._stand_in = stand_in
+        self._held: Any = None
         self._lead_over = lead_over
 
     def taken(self) -> Any:
         """The provider that stands there, or None."""
         return self._place.provider()
+
+    def hold(self) -> Any:
+        """A provider for who asks while ours is being made, or where the signal has none: anybody's own may follow it."""
+        if self._held is None:
+            held = self._held = self._stand_in()
+
+            def wake() -> None:
+                if self._place is METER:
+                    wake_instruments(self.taken(), held)
+
+            self._place.guard(YieldingOnce(lambda: self.taken() is held, wake))
+        return self._held
 
     def install(self, provider: Any, retire: Callable[[], None], earlier: Any = None) -> bool:
         """Place a provider of ours, unless another than `earlier` stands there; returns whether it was placed.
@@ -64,6 +95,8 @@ class Place:
         `retire` is called when the application's provider takes the place.
         """
         taken = self.taken()
+        if taken is self._held:
+            taken = None
         if taken is not None and taken is not earlier:
             return False
 
@@ -72,8 +105,12 @@ class Place:
             handles.renew()
             retire()
 
-        if self._place.place(provider, YieldingOnce(give_way)) and self._place is METER:
+        guard = YieldingOnce(lambda: self.taken() is provider, give_way)
+        if self._place.place(provider, guard) and self._place is METER:
             wake_instruments(provider)  # those that were made before any provider
+            if self._held is not None:
+                wake_instruments(provider, self._held)
+        self._held = None
         if taken is not None:
             self._lead_over(taken, provider)
         handles.renew()
@@ -137,6 +174,6 @@ def _lead_loggers(ours: LoggerProvider, theirs: Any) -> None:
         logger_of_ours.emit = theirs.get_logger(scope.name, scope.version, scope.schema_url).emit
 
 
-TRACES: Final = Place(TRACER, _lead_tracers)
-METRICS: Final = Place(METER, _lead_meters)
-LOGS: Final = Place(LOGGER, _lead_loggers)
+TRACES: Final = Place(TRACER, _lead_tracers, trace_api.NoOpTracerProvider)
+METRICS: Final = Place(METER, _lead_meters, new_waiting_meters)
+LOGS: Final = Place(LOGGER, _lead_loggers, logs_api.NoOpLoggerProvider)

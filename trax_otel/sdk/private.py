@@ -6,13 +6,14 @@ they are at hand; what a missing name costs is said in one line, once for a proc
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry import attributes
+from opentelemetry.sdk import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 
-from .. import lifecycle
+from .. import lifecycle, originals
 from ..signals.private import lacks
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ try:
 except ImportError:
     lacks("sdk.metrics MetricReaderStorage", "metrics of a forked child begin with its parent's counts")
     _Storage = None  # type: ignore[assignment,misc]
+
+try:
+    from opentelemetry.sdk.metrics._internal import measurement as _measurement
+except ImportError:
+    _measurement = None  # type: ignore[assignment]
 
 _ABSENT: Final = object()
 
@@ -54,9 +60,9 @@ def encode_logs(items: Sequence[ReadableLogRecord]) -> bytes:
     return _encode_logs(items).SerializePartialToString()
 
 
-def plain_mapping(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+def plain_mapping(given: Mapping[str, Any]) -> Mapping[str, Any]:
     """The dict in the SDK's own mapping, which takes a lock for every item; what is ended is not written any more."""
-    found: Mapping[str, Any] = getattr(attributes, "_dict", attributes)
+    found: Mapping[str, Any] = getattr(given, "_dict", given)
     return found
 
 
@@ -64,6 +70,19 @@ def attributes_of(span: ReadableSpan) -> Mapping[str, Any] | None:
     """A span's attributes, not copied where that can be."""
     found: Any = getattr(span, "_attributes", _ABSENT)
     return span.attributes if found is _ABSENT else found
+
+
+def cleaners() -> list[tuple[Any, str]]:
+    """Where the SDK's function stands by which it cleans all attributes and bodies; empty where it is another one."""
+    name = "_clean_attribute_value"
+    found = [(module, name) for module in (attributes, _measurement) if hasattr(module, name)]
+    same = ("value", "max_string_value_length")
+    return found if all(getattr(owner, name).__code__.co_varnames[:2] == same for owner, _ in found) else []
+
+
+def gauge_class() -> Any:
+    """The SDK's class of gauges, or None."""
+    return getattr(metrics, "_Gauge", None)
 
 
 # --- What ours made before, when the application's provider comes ---------------------------------------------------------------
@@ -112,7 +131,7 @@ def processor_of(provider: Any, name: str) -> Any:
 def parts_of(provider: MeterProvider) -> list[Any]:
     """The parts of a meter provider that hold locks; the lock that all such providers share is made anew."""
     if hasattr(MeterProvider, "_all_metric_readers_lock"):
-        MeterProvider._all_metric_readers_lock = threading.Lock()
+        MeterProvider._all_metric_readers_lock = originals.allocate_lock()
     return [consumer_of(provider), *(meter for _, meter in meters_of(provider))]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.export import MetricReader
 
-from .. import clock, lifecycle
+from .. import clock, lifecycle, native
 from ..lifecycle import Deadline
 from .batch import CLOSE_MARGIN, FlushMark
 from .delivery import Effort
@@ -43,8 +42,8 @@ class PeriodicReader(MetricReader):
         self._renew()
 
     def _renew(self) -> None:
-        self._wake = threading.Event()
-        self._finished = threading.Event()
+        self._wake = native.Event()
+        self._finished = native.Event()
         if self._closed:
             self._finished.set()
         self._effort = Effort(self._timeout)
@@ -53,7 +52,7 @@ class PeriodicReader(MetricReader):
         self._collected = False
         self._warming = False
         self._in_hand = 0
-        self._thread: threading.Thread | None = None
+        self._working = False
 
     def warm_up(self) -> None:
         """Collect once on the calling thread, and throw it away, so that what callbacks import is imported.
@@ -70,15 +69,10 @@ class PeriodicReader(MetricReader):
 
     def start(self) -> None:
         """Begin to collect; the provider must know this reader by now."""
-        if self._closed or self._thread is not None:
-            return
-        self.fresh = False  # what was measured so far are the zeros of our own counters
-        thread = threading.Thread(target=self._work, name="trax-otel metrics", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # the interpreter ends: the final collection happens on the thread that closes
-            return
-        self._thread = thread
+        if not (self._closed or self._working):
+            self.fresh = False  # what was measured so far are the zeros of our own counters
+            # It stays so where the interpreter ends: the final collection happens on the thread that closes.
+            self._working = native.start_thread(self._work)
 
     def reset_after_fork(self) -> None:
         """A forked child collects by itself; whoever calls has zeroed the instruments' state."""
@@ -113,7 +107,7 @@ class PeriodicReader(MetricReader):
         self._requests.append(mark)
         self._effort.hurry()
         self._wake.set()
-        if self._thread is None:
+        if not self._working:
             self._serve()
         return mark
 
@@ -127,7 +121,7 @@ class PeriodicReader(MetricReader):
 
     def finish_close(self, deadline: Deadline) -> None:
         """Wait for the last collection until `deadline`."""
-        if self._thread is None and not self._finished.is_set():
+        if not self._working and not self._finished.is_set():
             self._serve()
             self._finished.set()
         if self._finished.wait(deadline.remaining()):

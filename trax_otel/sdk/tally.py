@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Final, Literal, get_args
 
-from .. import semconv
+from .. import originals, semconv
 from ..signals import counter
 from .environment import SIGNALS, Signal
 
@@ -33,7 +32,7 @@ class Tally:
 
     def reset(self) -> None:
         """Start at 0, in a forked child too."""
-        self._lock = threading.Lock()
+        self._lock = originals.allocate_lock()
         self.delivered = 0
         self.lost: dict[Reason, int] = dict.fromkeys(REASONS, 0)
         self.outstanding = 0

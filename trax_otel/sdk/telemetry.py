@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from .. import lifecycle, semconv
+from .. import lifecycle, originals, semconv
 from ..lifecycle import Deadline, Participant
 from .requests import RequestProcessor
 from .tally import undelivered
@@ -29,7 +28,7 @@ class Telemetry:
         self._resource = resource
         self._earlier: list[Pipeline] = []
         self._closed = False
-        self._lock = threading.Lock()
+        self._lock = originals.allocate_lock()
         self._unregister: Callable[[], None] | None = None
         self._undo: list[Callable[[], None]] = []
         self._said: str | None = None
@@ -171,7 +170,7 @@ class Telemetry:
         )
 
     def _renew_after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = originals.allocate_lock()
         if self._closed:
             return
         if self._resource is not None:

@@ -7,12 +7,11 @@ forked child starts at zero.
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import lifecycle
+from .. import lifecycle, originals
 
 if TYPE_CHECKING:
     from ..semconv import MetricSpec
@@ -53,7 +52,7 @@ class Table:
     def __init__(self, spec: MetricSpec) -> None:
         self.spec = spec
         self.bounds = spec.buckets or ()
-        self.lock = threading.Lock()
+        self.lock = originals.allocate_lock()
         self.observers: list[Callable[[], Iterable[Observation]]] = []
         self._by_items: dict[Key, Cell] = {}
         self._cells: dict[Key, Cell] = {}
@@ -135,7 +134,7 @@ class Table:
 
     def renew(self) -> None:
         """Start at zero with a lock that nobody holds."""
-        self.lock = threading.Lock()
+        self.lock = originals.allocate_lock()
         for cell in self._cells.values():
             cell.zero()
 

@@ -6,8 +6,9 @@ feature that needs the name is off, which `lost` lists (`trax-otel doctor` and a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opentelemetry import _logs as logs_api
 from opentelemetry import context as context_api
@@ -76,6 +77,11 @@ class Global:
         self._names[self._provider] = provider
         return True
 
+    def guard(self, guard: Any) -> None:
+        """Have the next setting come under `guard`."""
+        if self.yields:
+            self._names[self._once] = guard
+
     def clear(self) -> None:
         """Leave the place as if nobody had stood there."""
         if self.yields:
@@ -103,11 +109,21 @@ if not hasattr(_proxy_meters, "on_set_meter_provider"):
     lacks("metrics._internal._PROXY_METER_PROVIDER", "instruments made before the set-up stay without figures")
 
 
-def wake_instruments(provider: Any) -> None:
-    """Give the instruments that were made before there was any meter provider their real ones."""
-    wake = getattr(_proxy_meters, "on_set_meter_provider", None)
+def wake_instruments(provider: Any, stand_in: Any = None) -> None:
+    """Give the instruments that were made before there was any meter provider, or of a stand-in, their real ones."""
+    wake = getattr(_proxy_meters if stand_in is None else stand_in, "on_set_meter_provider", None)
     if wake is not None:
         wake(provider)
+
+
+def waiting_meters() -> Any:
+    """OpenTelemetry's own stand-in, whose instruments wake up when a meter provider is set; without it, one that does nothing."""
+    return metrics_api.NoOpMeterProvider() if _proxy_meters is None else _proxy_meters
+
+
+def new_waiting_meters() -> Any:
+    """Another such stand-in."""
+    return metrics_api.NoOpMeterProvider() if _proxy_meters is None else type(_proxy_meters)()
 
 
 def rest_instruments() -> None:
@@ -156,6 +172,22 @@ def without_instrumentation(context: Context | None = None) -> Context:
 def is_suppressed(context: Context | None) -> bool:
     """Whether nothing is to be traced in this context."""
     return context is not None and any(context.get(key) for key in SUPPRESSION_KEYS)
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _agnostic() -> Callable[[Function], Function]:
+    try:
+        from opentelemetry.util._decorator import _agnosticcontextmanager
+    except ImportError:
+        lacks("util._decorator", "`use_span` as a decorator of an async function ends the span too soon")
+        return contextlib.contextmanager  # type: ignore[return-value]
+    return _agnosticcontextmanager  # type: ignore[return-value]
+
+
+agnostic_context_manager = _agnostic()
+"""Makes a context manager of a generator function that also decorates functions, async ones too."""
 
 
 # --- Objects ----------------------------------------------------------------------------------------------------------------

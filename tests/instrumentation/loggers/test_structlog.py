@@ -169,6 +169,17 @@ def test_inside_a_span_it_is_an_event_of_it_too(telemetry: CapturedTelemetry, ou
     assert telemetry.logs[0].span_id == span.span_id
 
 
+def test_fields_that_have_a_place_are_there_and_ids_keep_their_names(
+    telemetry: CapturedTelemetry, out: io.StringIO
+) -> None:
+    log = printing(out)
+    log.info("x", correlation_id="order-7", error_code="ACME-1", trace_id="mine")
+    attributes = telemetry.logs[0].attributes
+    assert (attributes[semconv.CORRELATION_ID], attributes[semconv.ERROR_CODE]) == ("order-7", "ACME-1")
+    assert attributes["trace_id"] == "mine"
+    assert not {"correlation_id", "error_code"} & set(attributes)
+
+
 def test_what_raises_as_text_does_not_raise_here(telemetry: CapturedTelemetry, out: io.StringIO) -> None:
     class Unprintable:
         def __str__(self) -> str:

@@ -129,7 +129,7 @@ def serve(
 
 def ask(url: str) -> None:
     with suppress(urllib.error.HTTPError, IncompleteRead, ConnectionError):  # a failure is what some are asked for
-        get(url, {"traceparent": f"00-{TRACE}-{PARENT}-01"})
+        get(url, {"traceparent": f"00-{TRACE}-{PARENT}-01", "x-correlation-id": "order-7"})
 
 
 @pytest.mark.parametrize("name", ["uvicorn", "gunicorn", "wsgiref", "http.server"])
@@ -137,6 +137,7 @@ def test_a_raw_application(name: str, endpoint: Endpoint, delivered: Delivered, 
     spans = serve(endpoint, delivered, applications, name, "/fine", "/fail")
     for span in spans.values():
         assert (span["name"], span["trace_id"], span["parent_id"]) == ("GET", TRACE, PARENT)
+        assert span["attributes"]["trax.correlation.id"] == "order-7"
     assert spans["/fine"]["attributes"]["http.response.status_code"] == 200
     assert "error.type" not in spans["/fine"]["attributes"]
     assert spans["/fail"]["attributes"]["error.type"] == "ValueError"

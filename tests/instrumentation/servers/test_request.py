@@ -11,6 +11,7 @@ from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind, get_current_span
 
 from support.wsgi_environ import PARENT, TRACE, environ
+from trax_otel.instrumentation.servers import settings
 from trax_otel.instrumentation.servers.facts import of_environ, of_scope
 from trax_otel.instrumentation.servers.request import (
     ServedRequest,
@@ -145,8 +146,30 @@ def test_unknown_methods_are_one(monkeypatch: pytest.MonkeyPatch, trax_telemetry
     assert span.attributes["http.request.method"] == "_OTHER"
     assert span.attributes["http.request.method_original"] == "Brew"
     monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", "GET, BREW")
+    settings.forget()
     assert of_environ(environ(REQUEST_METHOD="BREW")).known_method == "BREW"
     assert of_environ(environ(REQUEST_METHOD="POST")).known_method == "_OTHER"
+
+
+@pytest.mark.parametrize(
+    ("asked", "today", "former"), [("", 1, 0), ("http", 1, 0), ("http/dup", 1, 1), ("none", 0, 1), ("database", 0, 1)]
+)
+def test_the_names_that_are_asked_for(
+    asked: str, today: int, former: int, monkeypatch: pytest.MonkeyPatch, trax_telemetry: CapturedTelemetry
+) -> None:
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", asked)
+    request = begun()
+    request.answered(200)
+    request.end()
+    attributes = only(trax_telemetry).attributes
+    both = {
+        "url.path": "http.target", "http.request.method": "http.method", "http.response.status_code": "http.status_code",
+        "url.scheme": "http.scheme", "server.address": "net.host.name", "client.address": "net.peer.ip",
+    }  # fmt: skip
+    assert sum(name in attributes for name in both) == today * len(both)
+    assert sum(name in attributes for name in both.values()) == former * len(both)
+    if former:
+        assert attributes["http.target"] == "/orders/7?page=2"
 
 
 def test_headers_that_are_asked_for(monkeypatch: pytest.MonkeyPatch, trax_telemetry: CapturedTelemetry) -> None:
@@ -275,6 +298,27 @@ def test_cancellation_is_an_outcome(trax_telemetry: CapturedTelemetry) -> None:
     request.end()
     span = only(trax_telemetry)
     assert (span.status, span.outcome, span.events) == ("unset", "cancelled", ())
+
+
+def test_a_request_that_ended_leaves_no_circle_of_references(trax_telemetry: CapturedTelemetry) -> None:
+    import gc
+    import weakref
+
+    def served() -> weakref.ref[Any]:
+        with kept_context():
+            request = begun()
+            try:
+                raise ValueError("broken")
+            except ValueError as error:
+                request.failed(error)
+            request.end()
+        return weakref.ref(request)
+
+    gc.disable()
+    try:
+        assert served()() is None
+    finally:
+        gc.enable()
 
 
 def test_nothing_raises_whatever_is_given(

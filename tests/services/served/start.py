@@ -37,3 +37,41 @@ elif name == "sanic":
     from sanics import app
 
     app.run("127.0.0.1", port, single_process=True)
+elif name == "tornado":
+    import asyncio
+    import logging
+
+    import tornado.web
+
+    logging.basicConfig(level="INFO")
+
+    class Item(tornado.web.RequestHandler):
+        def get(self, number):
+            self.write({"number": number})
+
+    class Fail(tornado.web.RequestHandler):
+        async def get(self):
+            raise ValueError("broken")
+
+    async def main():
+        handlers = [("/tornado/item/([0-9]+)", Item), ("/tornado/fail", Fail)]
+        tornado.web.Application(handlers).listen(port, "127.0.0.1")
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+elif name == "aiohttp":
+    import logging
+
+    from aiohttp import web
+
+    logging.basicConfig(level="INFO")
+
+    async def item(request):
+        return web.json_response({"number": request.match_info["number"]})
+
+    async def fail(request):
+        raise ValueError("broken")
+
+    application = web.Application()
+    application.add_routes([web.get("/aiohttp/item/{number}", item), web.get("/aiohttp/fail", fail)])
+    web.run_app(application, host="127.0.0.1", port=port)

@@ -7,34 +7,42 @@ import sys
 from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from types import CodeType, FrameType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from ...logging.otlp import send_line
-from ...logging.records import CONTEXT, LineRecord
+from ... import clock
+from ...logging.otlp import send
+from ...logging.records import LineRecord
 
 MAX_FRAMES: Final = 16
 """How far up the stack a library is looked for that hands a line on."""
 
+_PLACED: Final = ("correlation_id", "error_code")
+_new: Final = object.__new__
 _told: Final[ContextVar[tuple[object, CodeType] | None]] = ContextVar("trax-told-line", default=None)
 
 
+class Place(NamedTuple):
+    """Where in the source a line was logged."""
+
+    path: str
+    function: str
+    line: int
+
+
 def make_line(
-    name: str,
-    level: int,
-    level_name: str,
-    message: object,
-    fields: Mapping[str, Any],
-    *,
-    error: BaseException | None,
-    path: str,
-    function: str,
-    line: int,
-) -> LineRecord:
+    name: str, level: int, level_name: str, message: str, fields: Mapping[str, Any], error: BaseException | None, place: Place
+) -> LineRecord:  # fmt: skip
     """A line as the record that the bridge sends: `fields` keep their names, correlation id and error code have their places."""
-    record = LineRecord(name, level, path, line, message, (), (type(error), error, None) if error else None, function)
-    record.levelname = level_name
-    record.fields = fields
-    record.__dict__.update((key, fields[key]) for key in CONTEXT & fields.keys())
+    record = _new(LineRecord)
+    record.__dict__ = {
+        "name": name, "levelno": level, "levelname": level_name, "msg": message, "args": (), "fields": fields,
+        "pathname": place.path, "funcName": place.function, "lineno": place.line,
+        "created": clock.current().time_ns() / 1e9, "exc_text": None, "stack_info": None,
+        "exc_info": None if error is None else (type(error), error, error.__traceback__),
+    }  # fmt: skip
+    for key in _PLACED:
+        if key in fields:
+            record.__dict__[key] = fields[key]
     return record
 
 
@@ -42,7 +50,7 @@ def tell(record: LineRecord, printed: object = None, printer: CodeType | None = 
     """Send a line on; `printed` is what `printer` gives of it to what may be another log library."""
     if printer is not None:
         _told.set((printed, printer))
-    send_line(record)
+    send(record)
 
 
 def was_told(message: object) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...logging import otlp
 from ...logging.dispatch import tell_once
 from ..adoption import hide_frame
-from .lines import is_of_logging, make_line, tell, was_told
+from .lines import Place, is_of_logging, make_line, tell, was_told
 
 if TYPE_CHECKING:
     import logging
@@ -70,18 +70,17 @@ def _passes(own: Filter | None, record: dict[str, Any]) -> bool:
 
 def _hear(record: dict[str, Any]) -> None:
     # A record goes through every handler; its age is an object of its own, and holds nothing of the application's.
-    age, seen = record["elapsed"], _seen.get()
-    if any(age is other for other in seen):
+    age, level, seen = record["elapsed"], record["level"], _seen.get()
+    if not otlp.wants(level.no) or any(age is other for other in seen):
         return
     _seen.set((*seen[1 - _REMEMBERED :], age))
     message: str = record["message"]
     if was_told(message) or is_of_logging(message):
         return
-    level, exception = record["level"], record["exception"]
+    exception = record["exception"]
     line = make_line(
         record["name"] or "loguru", level.no, level.name, message, record["extra"],
-        error=exception.value if exception else None,
-        path=record["file"].path, function=record["function"], line=record["line"],
+        exception.value if exception else None, Place(record["file"].path, record["function"], record["line"]),
     )  # fmt: skip
     line.created = record["time"].timestamp()
     tell(line)

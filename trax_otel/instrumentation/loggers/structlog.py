@@ -10,12 +10,14 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 from ...logging import otlp
 from ...logging.dispatch import tell_once
 from ...logging.records import LineRecord
-from .lines import calling, make_line, tell, was_told
+from .lines import Place, calling, make_line, tell, was_told
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -33,6 +35,10 @@ _LEVELS: Final = {
 }  # fmt: skip
 _FOREIGN: Final = "opentelemetry.instrumentation.structlog"
 _PACKAGES: Final = ("structlog", __name__.partition(".")[0])
+_INSIDE: Final = tuple(f"{package}." for package in _PACKAGES)
+_MAX_PASSING: Final = 1_024
+_passing: Final[set[Any]] = set()
+"""Processors that gave a dictionary on so far: there is nothing to save before they run."""
 
 _handed_on: Final[ContextVar[tuple[object, LineRecord] | None]] = ContextVar("trax-structlog-line", default=None)
 
@@ -82,19 +88,28 @@ class _Event:
         self._error: BaseException | None = None
 
     def listening(self, processors: Iterable[Any]) -> Iterator[Callable[..., Any]]:
+        """The processors, with listeners where something is to be heard: at first, around what may print, and at the end."""
+        first = True
         for processor in processors:
-            yield self._listen
+            known = _identity(processor) in _passing
+            if first or not known:
+                yield self._listen
+            first = False
             if not _sends_it_too(processor):
                 yield processor
+            if not known:
+                yield partial(_learn, processor)
         yield self._passed
 
     def _listen(self, _: object, __: str, event: Any) -> Any:
         try:
-            if isinstance(event, Mapping):
+            if isinstance(event, dict):
                 if not self._last:
                     self._event = event.get("event")
                 self._last = dict(event)
-                self._error = _exception_of(event.get("exc_info")) or self._error
+                info = event.get("exc_info")
+                if info:
+                    self._error = _exception_of(info) or self._error
         except Exception as failure:
             tell_once("an event of structlog", failure)
         return event
@@ -108,9 +123,15 @@ class _Event:
         return printed
 
     def _tell(self, logger: Any, method: str, printed: Any) -> None:
-        if not self._last and isinstance(printed, Mapping):  # without processors
+        if isinstance(
+            printed, dict
+        ):  # nothing printed it: what is the last one's own call of `logging`, or a logger of the application's
             self._listen(logger, method, printed)
         level = _level(method, self._last)
+        if not otlp.wants(level):
+            return
+        if self._error is None and method == "exception":
+            self._error = sys.exc_info()[1]
         text = _text_of(printed)
         if not isinstance(logger, (logging.Logger, logging.LoggerAdapter)):
             tell(self._line(_name(logger, self._last), level), text, _printer)
@@ -126,9 +147,7 @@ class _Event:
         return make_line(
             name or (frame.f_globals.get("__name__") if frame else None) or "structlog",
             level, logging.getLevelName(level), body if isinstance(body, str) else str(body), fields,
-            error=self._error,
-            path=frame.f_code.co_filename if frame else "", function=frame.f_code.co_name if frame else "",
-            line=frame.f_lineno if frame else 0,
+            self._error, Place(frame.f_code.co_filename, frame.f_code.co_name, frame.f_lineno) if frame else Place("", "", 0),
         )  # fmt: skip
 
 
@@ -180,6 +199,22 @@ def _name(logger: Any, event: Mapping[str, Any]) -> str:
     return ""
 
 
+def _identity(processor: Any) -> Any:
+    """What tells processors that do the same: a function itself, the class of structlog's own objects; else None."""
+    if isinstance(processor, FunctionType):
+        return processor
+    kind = type(processor)
+    return kind if kind.__module__.startswith("structlog.") else None
+
+
+def _learn(processor: Any, _: object, __: str, event: Any) -> Any:
+    """Remember a processor that gives the dictionary on."""
+    identity = _identity(processor)
+    if isinstance(event, dict) and identity is not None and len(_passing) < _MAX_PASSING:
+        _passing.add(identity)
+    return event
+
+
 def _sends_it_too(processor: Any) -> bool:
     """Whether it is the processor of OpenTelemetry's own instrumentation, which rests while ours sends."""
     foreign = type(processor).__module__ == _FOREIGN
@@ -195,6 +230,9 @@ def _caller() -> FrameType | None:
     contextvars = sys.modules.get("structlog.contextvars")
     waiting = getattr(contextvars, "_ASYNC_CALLING_STACK", None)
     frame: FrameType | None = (waiting.get(None) if waiting is not None else None) or sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] in _PACKAGES:
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", ""))
+        if name not in _PACKAGES and not name.startswith(_INSIDE):
+            break
         frame = frame.f_back
     return frame

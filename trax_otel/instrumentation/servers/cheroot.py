@@ -11,18 +11,17 @@ from .request import begin, kept_context
 from .wsgi import status_of
 
 
-def hook_server() -> None:
+def hook_server(module: Any) -> None:
     """Hook what reads requests and logs their failures."""
-    server = sys.modules["cheroot.server"]
     hook(
-        Hook(server.HTTPConnection, "communicate", ("self",), _communicate),
-        Hook(server.HTTPServer, "error_log", ("self", "msg"), _error_log),
+        Hook(module.HTTPConnection, "communicate", ("self",), _communicate),
+        Hook(module.HTTPServer, "error_log", ("self", "msg"), _error_log),
     )
 
 
-def hook_gateway() -> None:
+def hook_gateway(module: Any) -> None:
     """Hook what calls the application."""
-    hook(Hook(sys.modules["cheroot.wsgi"].Gateway, "respond", ("self",), _respond))
+    hook(Hook(module.Gateway, "respond", ("self",), _respond))
 
 
 def _communicate(original: Any, connection: Any) -> Any:

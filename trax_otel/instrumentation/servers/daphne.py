@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from .asgi import Observed
@@ -10,9 +9,9 @@ from .hooking import Hook, hook
 from .logs import tidy_logger
 
 
-def hook_server() -> None:
+def hook_server(module: Any) -> None:
     """Hook `daphne.server`."""
-    server = sys.modules["daphne.server"].Server
+    server = module.Server
     hook(Hook(server, "create_application", ("self", "protocol", "scope"), _create_application))
     tidy_logger("daphne.server")
 

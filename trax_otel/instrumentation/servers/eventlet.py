@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from .hooking import Hook, hook
@@ -10,9 +9,9 @@ from .request import current_request, kept_context
 from .wsgi import Observed
 
 
-def hook_handler() -> None:
+def hook_handler(module: Any) -> None:
     """Hook `eventlet.wsgi`."""
-    handler = sys.modules["eventlet.wsgi"].HttpProtocol
+    handler = module.HttpProtocol
     hook(Hook(handler, "handle_one_response", ("self",), _handle_one_response))
 
 

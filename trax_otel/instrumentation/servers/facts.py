@@ -9,7 +9,6 @@ from urllib.parse import quote
 from opentelemetry.propagators.textmap import Getter
 
 from ... import semconv
-from .names import named
 from .settings import OTHER_METHOD, REQUEST_HEADERS_VARIABLE, captured_headers, known_method
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -62,7 +61,7 @@ class Facts(NamedTuple):
         if self.client:
             found[semconv.CLIENT_ADDRESS], found[semconv.CLIENT_PORT] = self.client
         return {
-            **named(_given(found)),
+            **_given(found),
             **captured_headers(REQUEST_HEADERS_VARIABLE, semconv.HTTP_REQUEST_HEADER_PREFIX, self.headers),
         }
 
@@ -77,16 +76,18 @@ class Facts(NamedTuple):
         return address.strip("[]"), port
 
 
-def client_of(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """Client and scheme as ASGI's scope has them once the application was called; empty for anything else.
+def changed_client(scope: Mapping[str, Any], before: Facts) -> dict[str, Any]:
+    """Client and scheme as ASGI's scope has them once the application was called; empty where they are what they were.
 
     uvicorn writes there what a proxy that it trusts said, on its way to the application.
     """
     if "client" not in scope:
         return {}
-    address, port = address_of(scope["client"]) or (None, None)
-    found = {semconv.CLIENT_ADDRESS: address, semconv.CLIENT_PORT: port, semconv.URL_SCHEME: scope.get("scheme")}
-    return named(_given(found))
+    client, scheme = address_of(scope["client"]), scope.get("scheme") or before.scheme
+    if client == before.client and scheme == before.scheme:
+        return {}
+    address, port = client or (None, None)
+    return _given({semconv.CLIENT_ADDRESS: address, semconv.CLIENT_PORT: port, semconv.URL_SCHEME: scheme})
 
 
 def _given(found: Mapping[str, Any]) -> dict[str, Any]:

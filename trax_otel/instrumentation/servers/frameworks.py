@@ -5,53 +5,51 @@ They hold from under every server; a framework that writes both into scope or en
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from .hooking import Hook, hook
 from .request import current_request
 
 
-def hook_litestar() -> None:
+def hook_litestar(module: Any) -> None:
     """Litestar answers an exception by a handler."""
-    middleware = sys.modules["litestar.middleware._internal.exceptions.middleware"].ExceptionHandlerMiddleware
+    middleware = module.ExceptionHandlerMiddleware
     parameters = ("self", "litestar_app", "scope", "receive", "send", "exc")
     hook(Hook(middleware, "handle_request_exception", parameters, _last_is_the_error))
 
 
-def hook_quart() -> None:
+def hook_quart(module: Any) -> None:
     """Quart matches its route before it dispatches the request."""
-    application = sys.modules["quart.app"].Quart
+    application = module.Quart
     hook(
         Hook(application, "full_dispatch_request", ("self", "request_context"), _quart_dispatches),
         Hook(application, "handle_exception", ("self", "error"), _last_is_the_error),
     )
 
 
-def hook_falcon() -> None:
+def hook_falcon(module: Any) -> None:
     """Falcon for WSGI; its application for ASGI derives from it."""
-    application = sys.modules["falcon.app"].App
+    application = module.App
     hook(
         Hook(application, "_get_responder", ("self", "req"), _falcon_routes),
         Hook(application, "_handle_exception", ("self", "req", "resp", "ex"), _third_is_the_error),
     )
 
 
-def hook_falcon_asgi() -> None:
+def hook_falcon_asgi(module: Any) -> None:
     """Falcon for ASGI."""
-    application = sys.modules["falcon.asgi.app"].App
+    application = module.App
     hook(Hook(application, "_handle_exception", ("self", "req", "resp", "ex"), _third_is_the_error))
 
 
-def hook_bottle() -> None:
+def hook_bottle(module: Any) -> None:
     """Bottle answers an exception by an error that has it."""
-    error = sys.modules["bottle"].HTTPError
+    error = module.HTTPError
     hook(Hook(error, "__init__", ("self", "status", "body", "exception"), _bottle_fails))
 
 
-def hook_datasette() -> None:
+def hook_datasette(module: Any) -> None:
     """Datasette's routes are regular expressions."""
-    module = sys.modules["datasette.app"]
     hook(
         Hook(module, "resolve_routes", ("routes", "path"), _datasette_routes),
         Hook(module.DatasetteRouter, "handle_exception", ("self", "request", "send", "exception"), _last_is_the_error),

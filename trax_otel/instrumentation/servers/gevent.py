@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from .facts import of_environ
@@ -11,9 +10,9 @@ from .request import begin, current_request, kept_context
 from .wsgi import status_of
 
 
-def hook_handler() -> None:
+def hook_handler(module: Any) -> None:
     """Hook `gevent.pywsgi`."""
-    handler = sys.modules["gevent.pywsgi"].WSGIHandler
+    handler = module.WSGIHandler
     hook(
         Hook(handler, "handle_one_response", ("self",), _handle_one_response),
         Hook(handler, "handle_error", ("self", "t", "v", "tb"), _handle_error),

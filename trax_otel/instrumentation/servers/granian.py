@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,19 +21,19 @@ _ANSWERS = (
 )
 
 
-def hook_asgi() -> None:
+def hook_asgi(module: Any) -> None:
     """Hook the function for ASGI applications."""
-    hook(Hook(sys.modules["granian.asgi"], "_callback_wrapper", ("callback", "scope_opts", "state"), _for_asgi))
+    hook(Hook(module, "_callback_wrapper", ("callback", "scope_opts", "state"), _for_asgi))
 
 
-def hook_wsgi() -> None:
+def hook_wsgi(module: Any) -> None:
     """Hook the function for WSGI applications."""
-    hook(Hook(sys.modules["granian.wsgi"], "_callback_wrapper", ("callback", "scope_opts"), _for_wsgi))
+    hook(Hook(module, "_callback_wrapper", ("callback", "scope_opts"), _for_wsgi))
 
 
-def hook_rsgi() -> None:
+def hook_rsgi(module: Any) -> None:
     """Hook the function for RSGI applications."""
-    hook(Hook(sys.modules["granian.rsgi"], "_callback_wrapper", ("callback",), _for_rsgi))
+    hook(Hook(module, "_callback_wrapper", ("callback",), _for_rsgi))
 
 
 def _for_asgi(original: Any, callback: Any, *args: Any, **kwargs: Any) -> Any:

@@ -7,7 +7,6 @@ The worker logs a failure in `handle`, after `handle_request` has raised it: the
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from .asgi import Observed
@@ -16,36 +15,33 @@ from .hooking import Hook, hook, without_hooks
 from .logs import tidy_logger
 from .request import begin, current_request, keep_context, kept_context
 
-REQUESTS = {
-    "gunicorn.workers.sync": ("SyncWorker", ("handle_request",)),
-    "gunicorn.workers.base_async": ("AsyncWorker", ("handle_request", "handle_http2_request")),
-    "gunicorn.workers.gthread": ("ThreadWorker", ("handle_request", "handle_http2_request")),
-}
-"""Module → its worker, and the functions that serve one request; HTTP/2's are not in every release."""
+WORKERS = ("SyncWorker", "AsyncWorker", "ThreadWorker")
+"""What gunicorn's modules of workers call their class; each has one of them."""
+SERVED = ("handle_request", "handle_http2_request")
+"""A worker's functions that serve one request; HTTP/2's are not in every one."""
 
 
-def hook_environ() -> None:
+def hook_environ(module: Any) -> None:
     """Hook what makes the environ of a request, for all workers."""
-    hook(Hook(sys.modules["gunicorn.http.wsgi"], "create", ("req", "sock", "client", "server", "cfg"), _create))
+    hook(Hook(module, "create", ("req", "sock", "client", "server", "cfg"), _create))
 
 
-def hook_errors() -> None:
+def hook_errors(module: Any) -> None:
     """Hook what answers and logs a failure, for all workers."""
-    worker = sys.modules["gunicorn.workers.base"].Worker
+    worker = module.Worker
     hook(Hook(worker, "handle_error", ("self", "req", "client", "addr", "exc"), _handle_error))
 
 
-def hook_worker(module: str) -> None:
+def hook_worker(module: Any) -> None:
     """Hook one of gunicorn's workers."""
-    name, served = REQUESTS[module]
-    worker = getattr(sys.modules[module], name)
-    hooks = [Hook(worker, one, ("self",), _handle_request) for one in served if hasattr(worker, one)]
+    (worker,) = [vars(module)[name] for name in WORKERS if name in vars(module)]
+    hooks = [Hook(worker, one, ("self",), _handle_request) for one in SERVED if hasattr(worker, one)]
     hook(Hook(worker, "handle", ("self",), _handle), *hooks)
 
 
-def hook_asgi() -> None:
+def hook_asgi(module: Any) -> None:
     """Hook the protocol of the worker for ASGI: one for each connection, as is the attribute by which it calls."""
-    protocol = sys.modules["gunicorn.asgi.protocol"].ASGIProtocol
+    protocol = module.ASGIProtocol
     requests = ("_handle_http_request", "_handle_http2_request", "_handle_websocket")
     hook(
         Hook(protocol, "__init__", ("self", "worker"), _connected),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from .asgi import Observed
@@ -10,12 +9,10 @@ from .hooking import Hook, hook
 from .logs import tidy_logger
 from .request import kept_context
 
-MODULES = ("hypercorn.asyncio.task_group", "hypercorn.trio.task_group")
 
-
-def hook_tasks(module: str) -> None:
+def hook_tasks(module: Any) -> None:
     """Hook one of hypercorn's event loops."""
-    hook(Hook(sys.modules[module], "_handle", ("app", "config", "scope", "receive", "send"), _handle))
+    hook(Hook(module, "_handle", ("app", "config", "scope", "receive", "send"), _handle))
     tidy_logger("hypercorn.error")
 
 

@@ -21,9 +21,9 @@ from ...errors import error_facts
 from ...errors.facts import type_name
 from ...signals import detach, histogram, record_error, tracer, up_down_counter
 from ...signals.stacktrace import describe
-from .facts import Facts, HeaderGetter, client_of
+from .facts import Facts, HeaderGetter, changed_client
 from .leaving import client_left
-from .names import named
+from .naming import named
 from .routes import route_of
 from .settings import OTHER_METHOD, RESPONSE_HEADERS_VARIABLE, captured_headers, is_excluded
 
@@ -46,7 +46,7 @@ class ServedRequest:
 
     def __init__(self, facts: Facts, source: Source, parent: Context) -> None:
         self._method = facts.known_method
-        self._kind = facts.kind
+        self._facts = facts
         self._source = source
         self._remote = get_current_span(parent).get_span_context()
         self._began = clock.current().time_ns()
@@ -56,11 +56,10 @@ class ServedRequest:
         }
         name = "HTTP" if self._method == OTHER_METHOD else self._method
         self.span: Span = tracer().start_span(
-            name, parent, SpanKind.SERVER, facts.attributes(), None, self._began, False, False
+            name, parent, SpanKind.SERVER, named(facts.attributes()), None, self._began, False, False
         )
         self.context = otel_context.set_value(_KEY, self, set_span_in_context(self.span, parent))
         self._name = name
-        self._version = facts.version
         self._status: int | None = None
         self._error: BaseException | None = None
         self._handled: BaseException | None = None
@@ -173,10 +172,12 @@ class ServedRequest:
             self._ended = True
             vars(self.span).pop("end", None)
             self.span.end(now)
-        self._source, self._handled = {}, None
+        # What is kept for records that the server makes later must not keep a circle of references alive.
+        self._source, self._handled, self._error = {}, None, None
+        self.context = otel_context.set_value(_KEY, None, self.context)
 
     def _conclude(self, seconds: float) -> None:
-        if self._failed and self._kind == "http" and (self._refused or self._status is None):
+        if self._failed and self._facts.kind == "http" and (self._refused or self._status is None):
             self._status = 500  # what a server answers for an application that raised before it answered
         handled = self._handled
         if handled is not None and (self._status or 0) >= 500 and self._error is None:
@@ -184,7 +185,7 @@ class ServedRequest:
         route = self._route or route_of(self._source)
         found: dict[str, Any] = {}
         if not self._claimed:
-            self.span.set_attributes(client_of(self._source))
+            self.span.set_attributes(named(changed_client(self._source, self._facts)))
         if self._status is not None:
             found[semconv.HTTP_RESPONSE_STATUS_CODE] = self._status
         if route:
@@ -193,9 +194,9 @@ class ServedRequest:
         if (self._status or 0) >= 500 and not self._failed:
             failure = str(self._status)
         self._tell(found, failure)
-        if self._claimed or self._kind != "http":
+        if self._claimed or self._facts.kind != "http":
             return
-        found |= {**self._series, semconv.NETWORK_PROTOCOL_VERSION: self._version}
+        found |= {**self._series, semconv.NETWORK_PROTOCOL_VERSION: self._facts.version}
         if failure:
             found[semconv.ERROR_TYPE] = failure
         _duration.record(seconds, {key: value for key, value in found.items() if value != ""})

@@ -6,7 +6,6 @@ Under an ASGI server the request is that server's, and only the route comes from
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -16,20 +15,20 @@ from .hooking import Hook, hook
 from .request import ServedRequest, begin, current_request, kept_context
 
 
-def hook_protocol() -> None:
+def hook_protocol(module: Any) -> None:
     """Hook what serves connections."""
-    protocol = sys.modules["sanic.server.protocols.http_protocol"].HttpProtocolMixin
+    protocol = module.HttpProtocolMixin
     hook(Hook(protocol, "_setup", ("self",), _setup))
 
 
-def hook_asgi() -> None:
+def hook_asgi(module: Any) -> None:
     """Hook Sanic as an ASGI application."""
-    hook(Hook(sys.modules["sanic.asgi"].ASGIApp, "__call__", ("self",), _call))
+    hook(Hook(module.ASGIApp, "__call__", ("self",), _call))
 
 
-def hook_errors() -> None:
+def hook_errors(module: Any) -> None:
     """Hook what turns an exception into an answer."""
-    handler = sys.modules["sanic.handlers.error"].ErrorHandler
+    handler = module.ErrorHandler
     hook(Hook(handler, "response", ("self", "request", "exception"), _response))
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 EXCLUDED_VARIABLE: Final = "OTEL_PYTHON_EXCLUDED_URLS"
@@ -26,32 +26,46 @@ FRAMEWORKS: Final[Mapping[str, str]] = {
 """Framework → the name in its own variable, `OTEL_PYTHON_<NAME>_EXCLUDED_URLS`."""
 
 
+@cache
+def setting(variable: str) -> str:
+    """What the environment says, as it was at the first request: it is asked several times for each."""
+    return os.environ.get(variable, "")
+
+
+def forget() -> None:
+    """Read the environment anew."""
+    setting.cache_clear()
+    _exclusions.cache_clear()
+
+
 def known_method(method: str) -> str:
     """The method in capitals, or `_OTHER`."""
     known = method.upper()
-    if known in _parts(os.environ.get(METHODS_VARIABLE) or METHODS) or os.environ.get(ALL_METHODS_VARIABLE):
+    if known in _parts(setting(METHODS_VARIABLE) or METHODS) or setting(ALL_METHODS_VARIABLE):
         return known
     return OTHER_METHOD
 
 
 def is_excluded(url: str) -> bool:
     """Whether a URL is not to be observed: by the list for all, or by that of a framework which this process uses."""
-    variables = [EXCLUDED_VARIABLE]
-    variables += [f"OTEL_PYTHON_{name}_EXCLUDED_URLS" for module, name in FRAMEWORKS.items() if module in sys.modules]
-    for variable in variables:
-        text = os.environ.get(variable)
-        pattern = _pattern(text) if text else None
-        if pattern is not None and pattern.search(url):
-            return True
-    return False
+    return any(module in sys.modules and pattern.search(url) for module, pattern in _exclusions())
+
+
+@cache
+def _exclusions() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The lists that are set, each with the module that must be there for it to count."""
+    variables = {"sys": EXCLUDED_VARIABLE}
+    variables |= {module: f"OTEL_PYTHON_{name}_EXCLUDED_URLS" for module, name in FRAMEWORKS.items()}
+    found = [(module, _pattern(setting(variable))) for module, variable in variables.items()]
+    return tuple((module, pattern) for module, pattern in found if pattern is not None)
 
 
 def captured_headers(variable: str, prefix: str, headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """The attributes of those headers that the variable names."""
-    wanted = _pattern(os.environ.get(variable, ""), re.IGNORECASE)
+    wanted = _pattern(setting(variable), re.IGNORECASE)
     if wanted is None:
         return {}
-    secret = _pattern(os.environ.get(SANITIZE_VARIABLE, ""), re.IGNORECASE)
+    secret = _pattern(setting(SANITIZE_VARIABLE), re.IGNORECASE)
     found: dict[str, list[str]] = {}
     for name, value in headers:
         if wanted.fullmatch(name):

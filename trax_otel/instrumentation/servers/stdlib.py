@@ -14,9 +14,9 @@ from .request import begin, current_request, kept_context
 _SERVING: Final = "__trax_serving__"
 
 
-def hook_wsgiref() -> None:
+def hook_wsgiref(module: Any) -> None:
     """Hook `wsgiref.handlers`: `run` serves one request."""
-    handler = sys.modules["wsgiref.handlers"].BaseHandler
+    handler = module.BaseHandler
     hook(
         Hook(handler, "run", ("self", "application"), _run),
         Hook(handler, "setup_environ", ("self",), _setup_environ),
@@ -58,18 +58,17 @@ def _handle_error(original: Any, handler: Any) -> None:
 # --- http.server ------------------------------------------------------------------------------------
 
 
-def hook_http_server() -> None:
+def hook_http_server(module: Any) -> None:
     """Hook `http.server`."""
-    _hook_handler(sys.modules["http.server"].BaseHTTPRequestHandler)
+    _hook_handler(module.BaseHTTPRequestHandler)
 
 
-def hook_main() -> None:
-    """Hook what `python -m http.server` runs: its classes are those of `__main__`, and are known once there is a server."""
-    server = sys.modules["socketserver"].BaseServer
-    hook(
-        Hook(server, "__init__", ("self", "server_address", "RequestHandlerClass"), _server_made),
-        Hook(server, "handle_error", ("self", "request", "client_address"), _print_error),
-    )
+def hook_main(module: Any) -> None:
+    """Hook what `python -m http.server` runs: its classes are those of `__main__`, and are known once there is a server.
+
+    `module` is `socketserver`.
+    """
+    hook(Hook(module.BaseServer, "__init__", ("self", "server_address", "RequestHandlerClass"), _server_made))
 
 
 def _server_made(original: Any, server: Any, address: Any, handler: Any, *args: Any, **kwargs: Any) -> None:
@@ -86,6 +85,9 @@ def _hook_handler(handler: Any) -> None:
         Hook(handler, "handle_one_request", ("self",), _handle_one_request),
         Hook(handler, "parse_request", ("self",), _parse_request),
         _answer_hook(handler),
+        Hook(
+            sys.modules["socketserver"].BaseServer, "handle_error", ("self", "request", "client_address"), _print_error
+        ),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from .asgi import Observed
@@ -10,28 +9,20 @@ from .hooking import Hook, hook
 from .logs import tidy_logger
 from .request import kept_context
 
-HTTP = {
-    "uvicorn.protocols.http.h11_impl": "RequestResponseCycle",
-    "uvicorn.protocols.http.httptools_impl": "RequestResponseCycle",
-    "uvicorn.protocols.http.zttp_impl": "RequestResponseCycle",
-    "uvicorn.protocols.http.zttp_h2_impl": "RequestResponseCycle",
-}
-WEBSOCKETS = {
-    "uvicorn.protocols.websockets.websockets_impl": "WebSocketProtocol",
-    "uvicorn.protocols.websockets.websockets_sansio_impl": "WebSocketsSansIOProtocol",
-    "uvicorn.protocols.websockets.wsproto_impl": "WSProtocol",
-}
+PROTOCOLS = ("WebSocketProtocol", "WebSocketsSansIOProtocol", "WSProtocol")
+"""What uvicorn's implementations of WebSocket call their class; each has one of them."""
 
 
-def hook_http(module: str) -> None:
+def hook_http(module: Any) -> None:
     """Hook one of uvicorn's implementations of HTTP."""
-    hook(Hook(getattr(sys.modules[module], HTTP[module]), "run_asgi", ("self", "app"), _run_http))
+    hook(Hook(module.RequestResponseCycle, "run_asgi", ("self", "app"), _run_http))
     tidy_logger("uvicorn.error")
 
 
-def hook_websockets(module: str) -> None:
+def hook_websockets(module: Any) -> None:
     """Hook one of uvicorn's implementations of WebSocket."""
-    hook(Hook(getattr(sys.modules[module], WEBSOCKETS[module]), "run_asgi", ("self",), _run_websocket))
+    (protocol,) = [vars(module)[name] for name in PROTOCOLS if name in vars(module)]
+    hook(Hook(protocol, "run_asgi", ("self",), _run_websocket))
     tidy_logger("uvicorn.error")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from .facts import of_environ
@@ -12,15 +11,15 @@ from .request import begin, current_request, kept_context
 from .wsgi import status_of
 
 
-def hook_channel() -> None:
+def hook_channel(module: Any) -> None:
     """Hook what logs a failure."""
-    hook(Hook(sys.modules["waitress.channel"].HTTPChannel, "service", ("self",), _service))
+    hook(Hook(module.HTTPChannel, "service", ("self",), _service))
     tidy_logger("waitress")
 
 
-def hook_task() -> None:
+def hook_task(module: Any) -> None:
     """Hook what calls the application."""
-    task = sys.modules["waitress.task"].WSGITask
+    task = module.WSGITask
     hook(Hook(task, "execute", ("self",), _execute), Hook(task, "get_environment", ("self",), _get_environment))
 
 

@@ -11,10 +11,9 @@ from .request import begin, current_request, kept_context
 from .stdlib import answer_hook
 
 
-def hook_handler() -> None:
+def hook_handler(module: Any) -> None:
     """Hook `werkzeug.serving`."""
-    serving = sys.modules["werkzeug.serving"]
-    handler, server = serving.WSGIRequestHandler, serving.BaseWSGIServer
+    handler, server = module.WSGIRequestHandler, module.BaseWSGIServer
     hook(
         Hook(handler, "run_wsgi", ("self",), _run_wsgi),
         Hook(handler, "make_environ", ("self",), _make_environ),

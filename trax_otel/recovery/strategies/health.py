@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ... import clock, lifecycle
 from ...config import Section
 from ...errors import InvalidConfigError
+from ...errors.awaiting import is_coroutine_function
 from ...signals.stacktrace import exc_info
 from ..base import RecoveryContext
 
@@ -68,6 +69,8 @@ class HealthCheckRecovery:
         self._interval = _seconds("interval", interval)
         if on_change is not None and not callable(on_change):
             raise InvalidConfigError(f"on_change={on_change!r}: a function of the status is needed")
+        if is_coroutine_function(on_change):
+            raise InvalidConfigError(f"on_change={on_change!r} is a coroutine function; it is called, not awaited")
         self._on_change = on_change
         self._watched: dict[str, Watched] = {}
         self._thread: threading.Thread | None = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from trax_otel.instrumentation.servers.facts import of_scope
+from trax_otel.instrumentation.servers.naming import named
+from trax_otel.instrumentation.servers.settings import forget
 
 SCOPE = {
     "type": "http", "method": "GET", "path": "/a", "query_string": b"b=1", "scheme": "http", "http_version": "1.1",
@@ -39,4 +41,8 @@ def test_names_are_those_that_were_asked_for(
     monkeypatch.delenv("OTEL_SEMCONV_STABILITY_OPT_IN", raising=False)
     if setting is not None:
         monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", setting)
-    assert of_scope(SCOPE).attributes() == expected
+    forget()
+    try:
+        assert named(of_scope(SCOPE).attributes()) == expected
+    finally:
+        forget()
