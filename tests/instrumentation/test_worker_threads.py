@@ -11,7 +11,7 @@ from typing import Any
 import aiosqlite
 import aiosqlite.core
 import pytest
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import SpanKind, get_current_span
 
 from trax_otel.instrumentation.carrying import carrying
 from trax_otel.instrumentation.worker_threads import carry_into_worker_threads
@@ -48,6 +48,29 @@ def test_each_query_runs_in_the_context_of_its_task(tmp_path: Any) -> None:
 
     with capture() as telemetry:
         asyncio.run(main(telemetry.tracer()))
+
+
+def test_a_querys_span_names_the_line_of_the_task() -> None:
+    with capture() as telemetry:
+        tracer = telemetry.tracer("opentelemetry.instrumentation.sqlite3")
+        start = exec_in(
+            "/x/site-packages/driver.py", "def begin(): tracer.start_span('SELECT', kind=kind).end()", tracer
+        )
+        asyncio.run(ask_by(start))
+    assert telemetry.span("SELECT").attributes["code.function.name"].endswith("ask_by")
+
+
+def exec_in(file: str, source: str, tracer: Any) -> Any:
+    """A function whose frame is a library's."""
+    scope: dict[str, Any] = {"tracer": tracer, "kind": SpanKind.CLIENT}
+    exec(compile(source, file, "exec"), scope)
+    return scope["begin"]
+
+
+async def ask_by(begin: Any) -> None:
+    async with aiosqlite.connect(":memory:") as database:
+        await database.create_function("observed", 0, begin)
+        await database.execute_fetchall("SELECT observed()")
 
 
 def test_what_a_query_raises_shows_no_frame_of_ours() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
 
 from ..signals import detach
+from ..signals.frames import calling_place, with_place
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -21,8 +23,9 @@ class Carrying:
     _token: Token[Context] | None = None
 
     def put(self, item: Any, *args: Any, **kwargs: Any) -> None:
-        """Put an item in with the current context."""
-        super().put((otel_context.get_current(), item), *args, **kwargs)  # type: ignore[misc]
+        """Put an item in with the current context, and the application's line that put it there."""
+        context = with_place(otel_context.get_current(), calling_place(sys._getframe(1)))
+        super().put((context, item), *args, **kwargs)  # type: ignore[misc]
 
     def put_nowait(self, item: Any) -> None:
         """The same, without waiting."""

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from .. import originals
 from ..remarks import say_once
-from ..signals import roots
 from .django_settings import when_middleware_is_loaded
 from .imports import is_being_imported, is_imported, when_imported
 from .refusals import say
@@ -76,6 +75,8 @@ class Instrumentor:
             with _without_warnings():
                 self._load()
             say_once()  # its module brought a logger
+            from ..signals import roots  # with the first library that is observed, not at the start
+
             roots.activated(self.module)
         except KeyboardInterrupt:
             raise

@@ -20,7 +20,7 @@ from ..errors.control_flow import steers_in
 from ..semconv import standard
 from ..semconv.standard import first
 from ..signals import record_answer, record_error
-from ..signals.frames import calling_application
+from ..signals.frames import calling_place
 from ..signals.stacktrace import describe, message_of
 from .client_durations import measure
 from .limit import INSTRUMENTATIONS, QUERYING, note_start
@@ -81,16 +81,14 @@ def finish(span: Span, passing: BaseException | None, end_time: int) -> None:
 
 
 def _tell_caller(span: Span) -> None:
-    frame = calling_application(sys._getframe(2))
-    if frame is None or semconv.CODE_FUNCTION_NAME in (attributes_of(span) or {}):
+    place = calling_place(sys._getframe(2))
+    if place is None or semconv.CODE_FUNCTION_NAME in (attributes_of(span) or {}):
         return
-    code = frame.f_code
-    name = getattr(code, "co_qualname", code.co_name)  # Python 3.10 has the bare name only
     span.set_attributes(
         {
-            semconv.CODE_FUNCTION_NAME: f"{frame.f_globals.get('__name__', '')}.{name}",
-            semconv.CODE_FILE_PATH: code.co_filename,
-            semconv.CODE_LINE_NUMBER: frame.f_lineno,
+            semconv.CODE_FUNCTION_NAME: place.function,
+            semconv.CODE_FILE_PATH: place.file,
+            semconv.CODE_LINE_NUMBER: place.line,
         }
     )
 
