@@ -190,6 +190,8 @@ FIELDS: Final[tuple[Field, ...]] = (
           "Inbound headers that carry a correlation id, the first found wins."),
     Field("runtime", "propagate_correlation", "TRAX_PROPAGATE_CORRELATION", BOOLEAN,
           "Send the correlation id with outbound requests."),
+    Field("runtime", "detect_origin", "TRAX_DETECT_ORIGIN", BOOLEAN,
+          "Find version, commit and environment of the service where nothing says them (docs/installing.md)."),
 )  # fmt: skip
 
 BY_KEY: Final = {field.key: field for field in FIELDS}

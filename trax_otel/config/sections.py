@@ -120,6 +120,7 @@ class RuntimeSettings(Section):
     debug: bool = False
     correlation_headers: tuple[str, ...] = ("X-Correlation-ID", "X-Request-ID")
     propagate_correlation: bool = False
+    detect_origin: bool = True
 
 
 class Settings(Section):
