@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import guarded  # noqa: F401  # first: OpenTelemetry's API is imported there without the values that it fails on
 from .version import __version__
 
 if TYPE_CHECKING:

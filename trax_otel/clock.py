@@ -14,15 +14,30 @@ This module also owns the wake-up: `wake()` ends every `sleep` in progress, and 
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from . import native, originals
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+
+class NoEventLoopError(RuntimeError):
+    """A coroutine is run by something that we cannot wait on."""
+
+
+def async_library() -> str:
+    """What runs this coroutine: `asyncio`, `trio`, or another library's name."""
+    sniffio = sys.modules.get("sniffio")  # trio has loaded it, and so has anyio
+    if sniffio is not None:
+        try:
+            return str(sniffio.current_async_library())
+        except sniffio.AsyncLibraryNotFoundError:
+            pass
+    return "asyncio"
 
 
 class Clock(Protocol):
@@ -59,7 +74,7 @@ class SystemClock:
         """Start with nobody asleep and fresh locks (a forked child cannot trust those it inherited)."""
         self._woken = native.Event()
         self._lock = originals.allocate_lock()
-        self._futures: set[asyncio.Future[None]] = set()
+        self._sleepers: set[Callable[[], object]] = set()
 
     time_ns = staticmethod(time.time_ns)
     monotonic = staticmethod(time.monotonic)
@@ -70,24 +85,53 @@ class SystemClock:
         return not native.wait(self._woken, seconds)
 
     async def sleep_async(self, seconds: float) -> bool:
+        library = async_library()
+        if library == "trio":
+            return await self._sleep_in_trio(seconds)
         import asyncio
 
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise NoEventLoopError(f"waits need asyncio or trio, and this runs on {library!r}") from None
         if seconds <= 0:
             await asyncio.sleep(0)
             return not self._woken.is_set()
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        with self._lock:
-            self._futures.add(future)
+        over: asyncio.Future[bool] = loop.create_future()
+
+        def end(whole: bool) -> None:
+            if not over.done():
+                over.set_result(whole)
+
+        timer = loop.call_later(seconds, end, True)
         try:
+            with self._sleeper(lambda: loop.call_soon_threadsafe(end, False)):
+                return not self._woken.is_set() and await over
+        finally:
+            timer.cancel()
+
+    async def _sleep_in_trio(self, seconds: float) -> bool:
+        trio: Any = sys.modules["trio"]
+        if seconds <= 0:
+            await trio.lowlevel.checkpoint()
+            return not self._woken.is_set()
+        woken, token = trio.Event(), trio.lowlevel.current_trio_token()
+        with self._sleeper(lambda: token.run_sync_soon(woken.set)):
             if self._woken.is_set():
                 return False
-            await asyncio.wait_for(future, seconds)
-        except asyncio.TimeoutError:
-            return True
+            with trio.move_on_after(seconds):
+                await woken.wait()
+            return not woken.is_set()
+
+    @contextmanager
+    def _sleeper(self, wake: Callable[[], object]) -> Iterator[None]:
+        with self._lock:
+            self._sleepers.add(wake)
+        try:
+            yield
         finally:
             with self._lock:
-                self._futures.discard(future)
-        return False
+                self._sleepers.discard(wake)
 
     def tick(self, seconds: float, stop: native.Waitable) -> bool:
         return not stop.wait(seconds)
@@ -96,21 +140,16 @@ class SystemClock:
         """End every sleep in progress and let later ones return at once."""
         self._woken.set()
         with self._lock:
-            futures = list(self._futures)
-        for future in futures:
+            sleepers = list(self._sleepers)
+        for wake in sleepers:
             try:
-                future.get_loop().call_soon_threadsafe(_finish, future)
+                wake()
             except RuntimeError:  # its loop is closed: nobody waits there any more
                 continue
 
     def rest(self) -> None:
         """Undo `wake()`: sleeps are whole again."""
         self._woken.clear()
-
-
-def _finish(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 _system = SystemClock()

@@ -47,6 +47,10 @@ time_ns: Final = time.time_ns
 getpid: Final = os.getpid
 kill: Final = os.kill
 exit_now: Final = os._exit
+execv: Final = os.execv
+execve: Final = os.execve
+write: Final = os.write
 
 getsignal: Final = _original(_signal, "getsignal")
 set_signal: Final = _original(_signal, "signal")
+SIGTERM: Final = int(_signal.SIGTERM)

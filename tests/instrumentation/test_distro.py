@@ -78,6 +78,7 @@ def test_the_distro_sets_nothing_that_is_set_and_nothing_beside_a_configuration_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name = "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION"
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "none")
     monkeypatch.setenv(name, "true")
     TraxDistro().configure()
     assert start.os.environ[name] == "true"

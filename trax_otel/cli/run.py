@@ -92,9 +92,10 @@ def run(options: argparse.Namespace) -> int:
 
 def environment(options: argparse.Namespace) -> dict[str, str]:
     """The command's environment: the user's own, what the options say, and defaults for the rest."""
+    from .. import guarded
     from ..instrumentation.start import AUTOSTART
 
-    environ = dict(os.environ)
+    environ = {**os.environ, **guarded.unset}  # what this interpreter cannot use, the command's may
     said = {
         "OTEL_SERVICE_NAME": options.service_name,
         "OTEL_EXPORTER_OTLP_ENDPOINT": LOCAL_ENDPOINT if options.local else options.endpoint,

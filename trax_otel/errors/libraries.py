@@ -26,14 +26,6 @@ from .hierarchy import (
 from .http_libraries import AIOHTTP, HTTPX, REQUESTS, URLLIB3, connection_failed, urllib_failed
 from .verdict import MISSING_CREDENTIALS, Always, Rule, Verdict, sqlite_message
 
-PASS_THROUGH: Final = {
-    "celery": frozenset({"Retry", "Ignore", "Reject", "TaskPredicate"}),
-    "asyncio": frozenset({"CancelledError"}),
-    "concurrent": frozenset({"CancelledError"}),
-}
-"""Control flow of other libraries, which is no error."""
-
-
 RULES: Final[dict[str, dict[str, Rule]]] = {
     "requests": REQUESTS,
     "httpx": HTTPX,
@@ -69,6 +61,7 @@ RULES: Final[dict[str, dict[str, Rule]]] = {
         "MultipleResultsFound": Always(InvalidInputError),
         "SQLAlchemyError": Always(ProcessingError, False),
     },
+    "asyncpg": {"PostgresError": PSYCOPG["Error"], "InterfaceError": PSYCOPG["InterfaceError"]},
     "psycopg": PSYCOPG,
     "psycopg2": PSYCOPG,
     "psycopg_pool": PSYCOPG,

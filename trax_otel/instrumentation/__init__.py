@@ -9,6 +9,11 @@
 #   records       the first log record sets telemetry up
 #   propagation, greenlets   threads, executors and greenlets carry the context
 #   correlation   the inbound correlation id
+#   conventions   stable names by default, and spans without a meaning left out
+#   handled       exceptions that a framework answers before any span sees them
+#   adoption      libraries without an instrumentor, hooked here: loggers/, jobs/, servers/
+#   worker_threads, sqlite_queries   queries of aiosqlite and sqlite3 that would be seen elsewhere or not at all
+#   refusals      libraries in use that stay without spans
 #   hint          libraries that are installed without their instrumentation
 """Distro, configurator and hooks for services whose code is not changed. Parts load at first use: interpreters start here."""
 

@@ -11,8 +11,8 @@ from .. import config, lifecycle
 
 _SAID: Final = "_TRAX_SAID_HINT"
 MAX_NAMED: Final = 8
-_OWN: Final = {"psutil"}
-"""Libraries that this package brings along; their metrics are sent without another instrumentation."""
+_OWN: Final = {"psutil", "structlog"}
+"""Libraries that this package covers itself."""
 
 
 def say_hint() -> None:

@@ -32,17 +32,20 @@ def install_hooks() -> None:
 
 
 def report_uncaught(error: BaseException | None, source: Source, thread: str = "") -> None:
-    """Count an uncaught error and send a log record; never raises. What is no `Exception` is no error.
+    """Count an uncaught error and send a log record; never raises. What is no `Exception`, nor a group that holds one, is none.
 
     Where it was recorded before, the record says so, and it counts once.
     """
-    if not isinstance(error, Exception):
+    if error is None or not (isinstance(error, Exception) or hasattr(error, "exceptions")):
         return
     try:
         from ..errors import error_facts
+        from ..errors.control_flow import leaves
         from ..signals.events import count_error, emit_record, exception_attributes
         from ..signals.stacktrace import describe
 
+        if not any(isinstance(leaf, Exception) for leaf in leaves(error)):
+            return
         facts = error_facts(error)
         attributes: dict[str, Any] = {semconv.ERROR_HANDLED_BY: source}
         if thread:
@@ -84,9 +87,18 @@ def _thread_hook(before: Any) -> Any:
     return excepthook
 
 
+def _is_of_a_fork(traceback: Any) -> bool:
+    """Whether it was raised by gevent's own hook after a fork: it asserts that no thread it did not start was there."""
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    frame = getattr(traceback, "tb_frame", None)
+    return frame is not None and frame.f_globals.get("__name__") == "gevent.threading"
+
+
 def _unraisable_hook(before: Any) -> Any:
     def unraisablehook(arguments: Any) -> None:
-        report_uncaught(arguments.exc_value, "unraisable")
+        if not _is_of_a_fork(arguments.exc_traceback):
+            report_uncaught(arguments.exc_value, "unraisable")
         before(arguments)
 
     return unraisablehook

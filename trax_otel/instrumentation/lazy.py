@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
-from .. import lifecycle, originals
+from .. import originals
+from ..remarks import say_once
+from ..signals import roots
 from .django_settings import when_middleware_is_loaded
 from .imports import is_being_imported, is_imported, when_imported
+from .refusals import say
 from .targets import FIRST, triggers
 
 Load = Callable[[], object]
@@ -72,11 +75,13 @@ class Instrumentor:
         try:
             with _without_warnings():
                 self._load()
+            say_once()  # its module brought a logger
+            roots.activated(self.module)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit, or a panic of a library in Rust, must not end the service either
             if not self._misses_its_library(error):
-                lifecycle.report(f"instrumentation of {self.name} failed: {type(error).__name__}: {error}")
+                say(self.name, f"instrumentation of {self.name} failed: {type(error).__name__}: {error}")
 
     def _misses_its_library(self, error: BaseException) -> bool:
         """Whether the library is not installed, which is no failure; a dependency of the instrumentor's own is one."""

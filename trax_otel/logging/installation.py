@@ -60,11 +60,6 @@ def get_logger(name: str | None = None) -> logging.Logger:
     return logger
 
 
-def current_settings() -> LoggingSettings | None:
-    """What is in force, or None."""
-    return None if _current is None else _current.settings
-
-
 def install(settings: LoggingSettings) -> None:
     """Put settings in force; others that were so are replaced, equal ones stay."""
     global _current
@@ -183,16 +178,20 @@ def lower_levels(level: int, *names: str) -> Callable[[], None]:
         targets: list[logging.Logger | logging.Handler] = [
             logging.getLogger(), *(logging.getLogger(name) for name in names), *handlers
         ]  # fmt: skip
-        before = [(target, target.level) for target in targets]
+        before = [(target, _threshold(target)) for target in targets]
         for target in targets:
             target.setLevel(level)
 
     def restore() -> None:
         for target, former in before:
-            if target.level == level:
+            if _threshold(target) == level:
                 target.setLevel(former)
 
     return restore
+
+
+def _threshold(target: logging.Logger | logging.Handler) -> int:
+    return target.threshold if isinstance(target, ContainedHandler) else target.level
 
 
 def provide_console() -> Callable[[], None]:

@@ -10,17 +10,19 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context as otel_context
 from opentelemetry._logs import SeverityNumber
 
 from .. import clock, errors, semconv, signals
+from ..remarks import TELEMETRY
 from ..signals.exporting import exporting
+from ..signals.private import is_suppressed
 from . import dispatch
-from .records import exception_of, extras, message_of, scope
+from .records import LineRecord, exception_of, extras, message_of, scope
 from .values import MAX_ATTRIBUTE_TEXT, attribute, clean, text_of
 
 if TYPE_CHECKING:
@@ -30,13 +32,15 @@ if TYPE_CHECKING:
 
     from ..signals import Correlation
 
+Reader = Callable[[logging.LogRecord], "logging.LogRecord | None"]
 LEVEL_VARIABLE: Final = "OTEL_PYTHON_LOG_HANDLER_LEVEL"
 """The standard variable for the lowest level that is exported."""
 MAX_BODY: Final = 32_768
 """Characters kept of a record's message."""
 MAX_EXTRAS: Final = 64
 """Extras and bound fields kept of one record."""
-_SILENT: Final = ("opentelemetry.sdk", "opentelemetry.exporter", "trax_otel.sdk")
+_SILENT: Final = (TELEMETRY, "trax_otel.sdk")
+"""Loggers of those who make telemetry: what they say of it is not sent as telemetry."""
 _FOREIGN_MODULES: Final = ("opentelemetry.instrumentation.logging.handler", "opentelemetry.sdk._logs._internal")
 _SEVERITY_TEXTS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
@@ -46,6 +50,7 @@ _MAX_NAMES: Final = 4_096
 _silent_names: Final[dict[str, bool]] = {}
 _loggers: tuple[LoggerProvider | None, dict[str, Logger]] = (None, {})
 _unseen: tuple[str, ...] = ()
+_readers: tuple[Reader, ...] = ()
 _rested: Final[list[tuple[Any, Any, Any]]] = []
 
 
@@ -83,6 +88,16 @@ def otlp_handler_attached() -> bool:
     return bool(_owners)
 
 
+def read_records_by(reader: Reader) -> None:
+    """Have records that another log library hands to `logging` read by one who knows it.
+
+    `reader` gives the record that is to leave: the same one, a `LineRecord`, or None where that library's line left already.
+    """
+    global _readers
+    if reader not in _readers:
+        _readers = (*_readers, reader)
+
+
 def _level_from_environment() -> int:
     level = logging.getLevelName(os.environ.get(LEVEL_VARIABLE, "NOTSET").strip().upper())
     return level if isinstance(level, int) else logging.NOTSET
@@ -93,6 +108,26 @@ def _level_from_environment() -> int:
 
 def export(record: logging.LogRecord) -> None:
     """Send one record on."""
+    if _readers:
+        for reader in _readers:
+            read = reader(record)
+            if read is None:
+                return
+            record = read
+    send(record)
+
+
+def send_line(record: LineRecord) -> None:
+    """Send a line of another log library on, where records are sent at all."""
+    if _owners:
+        try:
+            send(record)
+        except Exception as failure:
+            dispatch.tell_once("a line of another log library", failure)
+
+
+def send(record: logging.LogRecord) -> None:
+    """Send one record on, as it is."""
     provider = signals.logger_provider()
     context, span, correlation = scope()
     level = record.levelno
@@ -113,7 +148,8 @@ def export(record: logging.LogRecord) -> None:
                 severity_number=_SEVERITIES.get(level) or severity_number(level),
                 severity_text=_SEVERITY_TEXTS.get(record.levelname) or text_of(record.levelname, 64),
                 body=clean(message, MAX_BODY),
-                attributes={**attributes, **_place(record), **_exception_attributes(error, span)},
+                # Where the provider has a limit, what came first goes first.
+                attributes={**_place(record), **attributes, **_exception_attributes(error, span)},
             )
         if as_event:
             attributes[semconv.LOG_SEVERITY] = text_of(record.levelname, 64)
@@ -152,8 +188,7 @@ def _is_feedback(name: str, context: Context | None) -> bool:
     if silent or exporting():
         return True
     # The SDK's own export threads carry OpenTelemetry's suppression mark; an application's thread that does is its own.
-    suppressed = context is not None and context.get(otel_context._SUPPRESS_INSTRUMENTATION_KEY)
-    return bool(suppressed) and threading.current_thread().name.startswith("Otel")
+    return is_suppressed(context) and threading.current_thread().name.startswith("Otel")
 
 
 def _logger(provider: LoggerProvider, name: str) -> Logger:
@@ -175,16 +210,16 @@ def _attributes(record: logging.LogRecord, correlation: Correlation, error: Base
     attributes: dict[str, Any] = {}
     for key, value in islice(correlation.attributes.items(), MAX_EXTRAS):
         attributes[clean(key, 256) or "_"] = attribute(value)
-    for key, value in extras(record)[:MAX_EXTRAS]:
+    for key, value in extras(record, error)[:MAX_EXTRAS]:
         attributes[clean(key, 256) or "_"] = attribute(value)
     values = record.__dict__
     given = values.get("correlation_id")
     if given is not None:
         attributes[semconv.CORRELATION_ID] = attribute(given)
+    code = values.get("error_code")
     if error is not None:
         attributes.update(errors.error_facts(error).attributes)
-    code = values.get("error_code")
-    if code is not None:
+    elif code is not None:
         attributes[semconv.ERROR_CODE] = text_of(code, 128)
     return attributes
 
@@ -230,7 +265,7 @@ def _rest(kind: Any) -> None:
     original = kind.emit
 
     def emit(handler: Any, record: logging.LogRecord) -> None:
-        if not (_owners and _feeds_our_provider(handler)):
+        if not (_owners and feeds_our_provider(handler)):
             original(handler, record)
 
     emit.__wrapped__ = original  # type: ignore[attr-defined]
@@ -238,6 +273,7 @@ def _rest(kind: Any) -> None:
     _rested.append((kind, emit, original))
 
 
-def _feeds_our_provider(handler: Any) -> bool:
+def feeds_our_provider(handler: Any) -> bool:
+    """Whether what another bridge would send goes where ours sends it."""
     provider = getattr(handler, "_logger_provider", None)
     return provider is signals.logger_provider() or type(provider).__name__ == "ProxyLoggerProvider"

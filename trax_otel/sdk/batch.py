@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.trace import get_current_span
 
 from .. import clock, lifecycle, native, originals
 from ..lifecycle import Deadline
+from ..signals import roots
 from .delivery import Effort
+from .limit import is_left_out
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadWriteLogRecord
@@ -63,6 +66,7 @@ class BatchQueue(Generic[Item]):
 
     def put(self, item: Item) -> None:
         """Queue an item; never waits. A full queue drops it and counts it."""
+        lifecycle.renew_if_forked()
         waiting = len(self._queue)
         if waiting >= self._settings.max_queue or self._closed:
             self.tally.dropped(1, "budget" if self._closed else "queue_full")
@@ -77,6 +81,11 @@ class BatchQueue(Generic[Item]):
     def closed(self) -> bool:
         """Whether it takes nothing any more."""
         return self._closed
+
+    @property
+    def pending(self) -> int:
+        """How many items are queued or on their way."""
+        return sum(not isinstance(item, FlushMark) for item in tuple(self._queue)) + self._in_hand
 
     def flush(self, seconds: float) -> bool:
         """Deliver what is queued; True only if all of it was accepted within `seconds`."""
@@ -117,8 +126,7 @@ class BatchQueue(Generic[Item]):
         if self._finished.wait(deadline.remaining()):
             self._delivery.close()
             return
-        left = sum(not isinstance(item, FlushMark) for item in tuple(self._queue))
-        self.tally.dropped(left + self._in_hand, "budget")
+        self.tally.dropped(self.pending, "budget")
 
     def reset_after_fork(self) -> None:
         """A forked child begins empty: what was queued before is the parent's to deliver."""
@@ -141,15 +149,16 @@ class BatchQueue(Generic[Item]):
     def _deliver_all(self) -> None:
         batch: list[Item] = []
         while self._queue:
+            self._in_hand = len(batch) + 1  # before it is taken: at no moment is it nowhere
             item = self._queue.popleft()
             if isinstance(item, FlushMark):
+                self._in_hand = len(batch)
                 self._deliver(batch)
                 batch = []
                 item.complete = self._lost == item.lost_before
                 item.reached.set()
                 continue
             batch.append(item)
-            self._in_hand = len(batch)
             if len(batch) >= self._settings.max_batch:
                 self._deliver(batch)
                 batch = []
@@ -170,7 +179,7 @@ class BatchSpanProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span."""
-        if span.context is not None and span.context.trace_flags.sampled:
+        if span.context is not None and span.context.trace_flags.sampled and not is_left_out(span):
             self.queue.put(span)
 
     def shutdown(self) -> None:
@@ -192,6 +201,8 @@ class BatchLogProcessor(LogRecordProcessor):
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue a copy without the context, which may hold much alive."""
         record = copy.copy(log_record.log_record)
+        if record.span_id:
+            roots.refer_to(get_current_span(record.context))
         record.context = Context()
         self.queue.put(
             ReadableLogRecord(

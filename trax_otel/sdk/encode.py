@@ -11,7 +11,6 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
-from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
@@ -21,6 +20,8 @@ from opentelemetry.sdk.metrics.export import Metric, MetricsData, ResourceMetric
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, Status
+
+from .private import attributes_of, encode_logs, plain_mapping
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
@@ -99,8 +100,7 @@ def clean_attributes(attributes: Mapping[str, Any] | None) -> Mapping[str, Any] 
 
 
 def _all_sendable(attributes: Mapping[str, Any]) -> bool:
-    # The SDK's own mapping takes a lock for every item; the dict inside it is not written any more.
-    for key, value in getattr(attributes, "_dict", attributes).items():
+    for key, value in plain_mapping(attributes).items():  # noqa: SIM110  (a loop takes a third less than `all`)
         if not (type(key) is str and sendable(key) and _is_sendable(value)):
             return False
     return True
@@ -136,7 +136,7 @@ class SpanCodec:
     def clean(self, item: ReadableSpan) -> ReadableSpan:
         """A span whose texts and values can all be sent."""
         events, links, status, scope = item.events, item.links, item.status, _clean_scope(item.instrumentation_scope)
-        attributes = item._attributes
+        attributes = attributes_of(item)
         good = type(item.name) is str and sendable(item.name) and sendable(status.description or "")
         good = good and scope is item.instrumentation_scope and _all_sendable(attributes or {})
         good = good and all(sendable(event.name) and _all_sendable(event.attributes or {}) for event in events)
@@ -193,7 +193,7 @@ class LogCodec:
 
     def encode(self, items: Sequence[ReadableLogRecord]) -> bytes:
         """An ExportLogsServiceRequest."""
-        return encode_logs(items).SerializePartialToString()
+        return encode_logs(items)
 
     def rejected(self, answer: bytes) -> tuple[int, str]:
         """What an ExportLogsServiceResponse says."""

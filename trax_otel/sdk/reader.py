@@ -37,6 +37,8 @@ class PeriodicReader(MetricReader):
         self._interval = interval
         self._timeout = timeout
         self._closed = False
+        self.fresh = False
+        """Whether something was measured since the last collection."""
         self._renew()
 
     def _renew(self) -> None:
@@ -68,6 +70,7 @@ class PeriodicReader(MetricReader):
     def start(self) -> None:
         """Begin to collect; the provider must know this reader by now."""
         if not (self._closed or self._working):
+            self.fresh = False  # what was measured so far are the zeros of our own counters
             # It stays so where the interpreter ends: the final collection happens on the thread that closes.
             self._working = native.start_thread(self._work)
 
@@ -85,6 +88,11 @@ class PeriodicReader(MetricReader):
     def closed(self) -> bool:
         """Whether it takes nothing any more."""
         return self._closed
+
+    @property
+    def pending(self) -> int:
+        """At least 1 where a last collection is worth making: something was measured since, or is on its way."""
+        return max(int(self.fresh), self._in_hand)
 
     def flush(self, seconds: float) -> bool:
         """Collect and deliver now; True only if all points were accepted within `seconds`."""
@@ -148,6 +156,7 @@ class PeriodicReader(MetricReader):
 
     def _collect_once(self) -> bool:
         self._effort.begin()
+        self.fresh = False
         try:
             self.collect(timeout_millis=max(1.0, self._effort.remaining() * 1000))
         except Exception as error:  # a callback that took too long, or a failing one: the next collection tries again

@@ -9,6 +9,7 @@ module that can never be imported.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import sys
 import zlib
@@ -16,8 +17,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from ..errors.verdict import retry_after
 from ..version import __version__
@@ -88,9 +89,9 @@ class HttpSender:
             **_credentials(parts.username, parts.password, "authorization"),
             **endpoint.headers,
         }
-        proxy = _proxy(parts.scheme, parts.hostname or "")
+        proxy = _proxy(parts)
         if proxy is not None and not endpoint.secure:  # it is asked for the whole URL; for TLS, for a tunnel
-            self._path = endpoint.url
+            self._path = f"http://{parts.netloc.rpartition('@')[2]}{self._path}"
             self._headers |= _credentials(proxy.username, proxy.password, "proxy-authorization")
         self._connection: Connection | None = None
         self._pid = os.getpid()
@@ -165,7 +166,7 @@ def _tls(endpoint: Endpoint) -> ssl.SSLContext:
 def _connection(endpoint: Endpoint) -> Connection:
     parts = urlsplit(endpoint.url)
     host, port = parts.hostname or "", parts.port or (443 if endpoint.secure else 80)
-    proxy = _proxy(parts.scheme, host)
+    proxy = _proxy(parts)
     target, target_port = (host, port) if proxy is None else (proxy.hostname or "", proxy.port or 8080)
     if not endpoint.secure:
         return Connection(target, target_port)
@@ -175,17 +176,31 @@ def _connection(endpoint: Endpoint) -> Connection:
     return Connection(target, target_port, tls=_tls(endpoint), tunnel=tunnel)
 
 
-def _proxy(scheme: str, host: str) -> Any:
-    """The proxy that the environment (on macOS and Windows, the system too) names for this host, or None."""
+def _proxy(parts: SplitResult) -> SplitResult | None:
+    """The proxy that the environment (on macOS and Windows, the system too) names for this endpoint, or None; no proxy can
+    reach this machine's own loopback."""
     named = any(name.lower().endswith("_proxy") and value for name, value in os.environ.items())
-    if not named and sys.platform not in {"darwin", "win32"}:
+    if is_loopback(parts.hostname or "") or not (named or sys.platform in {"darwin", "win32"}):
         return None
     from urllib.request import getproxies, proxy_bypass
 
-    if proxy_bypass(host):
+    if proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
-    url = getproxies().get(scheme)
+    url = getproxies().get(parts.scheme)
     return urlsplit(url if "://" in url else f"http://{url}") if url else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this very machine: localhost, 127.0.0.0/8, ::1, and 0.0.0.0, which connects there."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return bool(plain.is_loopback or plain.is_unspecified)
 
 
 def _credentials(user: str | None, password: str | None, header: str) -> dict[str, str]:

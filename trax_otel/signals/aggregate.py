@@ -59,6 +59,7 @@ class Table:
 
     def cell(self, attributes: Mapping[str, Any] | None) -> Cell:
         """The cell of these attributes; the order in which they are given does not matter."""
+        lifecycle.renew_if_forked()
         items = tuple(attributes.items()) if attributes else ()
         try:
             found = self._by_items.get(items)
@@ -83,16 +84,19 @@ class Table:
 
     def add(self, cell: Cell, value: float) -> None:
         """Add to a sum."""
+        lifecycle.renew_if_forked()
         with self.lock:
             cell.value += value
 
     def put(self, cell: Cell, value: float) -> None:
         """Set a gauge."""
+        lifecycle.renew_if_forked()
         with self.lock:
             cell.value = value
 
     def record(self, cell: Cell, value: float) -> None:
         """Record into a histogram."""
+        lifecycle.renew_if_forked()
         with self.lock:
             cell.count += 1
             cell.sum += value
@@ -105,6 +109,7 @@ class Table:
 
     def read(self) -> list[Series]:
         """The series as they are now; observers are asked."""
+        lifecycle.renew_if_forked()
         if self.observers:
             return [Series(self.spec, dict(attributes), value=value) for value, attributes in self.observe()]
         with self.lock:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from opentelemetry import _logs as logs_api
 from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
-from opentelemetry._logs import _internal as _logs_internal
-from opentelemetry.metrics import _internal as _metrics_internal
 
 from .. import config, deferral, semconv
 from ..version import __version__
+from . import private
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger, LoggerProvider
@@ -92,18 +91,14 @@ def generation() -> int:
 
 def tracing() -> bool:
     """Whether any tracer provider is set or will be: if not, nobody could see a span and none need be made."""
-    # The public getter reads the environment each time; the global it guards is what answers the question.
-    return _handle.tracer_provider is not None or trace_api._TRACER_PROVIDER is not None or deferral.pending()
+    return _handle.tracer_provider is not None or private.tracer_provider() is not None or deferral.pending()
 
 
 def observed() -> bool:
     """Whether a tracer or meter provider is set (or will be), or debug mode is on: if not, a call that goes well need only be
     counted."""
     return (
-        trace_api._TRACER_PROVIDER is not None
-        or _metrics_internal._METER_PROVIDER is not None
-        or _watched
-        or deferral.pending()
+        private.tracer_provider() is not None or private.meter_provider() is not None or _watched or deferral.pending()
     )
 
 
@@ -125,13 +120,8 @@ def logger_provider() -> LoggerProvider | None:
 
 
 def _global_logger_provider() -> LoggerProvider | None:
-    found = _logs_internal._LOGGER_PROVIDER
+    found: LoggerProvider | None = private.logger_provider()
     return None if isinstance(found, logs_api.NoOpLoggerProvider) else found
-
-
-def waiting_meter_provider() -> MeterProvider:
-    """OpenTelemetry's own stand-in: what is got from it wakes up when a provider is set."""
-    return _metrics_internal._PROXY_METER_PROVIDER
 
 
 def on_change(listener: Callable[[], None]) -> None:
@@ -163,6 +153,15 @@ def use_providers(
             listener()
 
     return restore
+
+
+def renew() -> None:
+    """Let instruments fetch what they cached anew, from the same providers as before."""
+    use_providers(
+        tracer_provider=_handle.tracer_provider,
+        meter_provider=_handle.meter_provider,
+        logger_provider=_handle.logger_provider,
+    )
 
 
 config.on_debug_change(_watch)

@@ -112,7 +112,7 @@ def place(endpoint: Endpoint) -> tuple[str, int]:
 
 def proxy_of(endpoint: Endpoint) -> Any:
     """The proxy that requests go through, as a split URL, or None."""
-    return transport._proxy(urlsplit(endpoint.url).scheme, place(endpoint)[0])
+    return transport._proxy(urlsplit(endpoint.url))
 
 
 def first_hop(endpoint: Endpoint) -> tuple[str, int]:

@@ -36,7 +36,8 @@ def degradable(feature: Feature, *, on: Condition | None = None) -> Callable[[Ca
     test = condition("on", on)
 
     def mark(function: Callable[..., Any]) -> Degradable:
-        from ...retry.functions import is_coroutine_function, refuse_what_cannot_be_retried
+        from ...errors.awaiting import is_coroutine_function
+        from ...retry.functions import refuse_what_cannot_be_retried
 
         refuse_what_cannot_be_retried(function)
         return (AsyncDegradable if is_coroutine_function(function) else Degradable)(feature, function, test)
@@ -59,7 +60,7 @@ class Degradable:
         Raises:
             InvalidConfigError: there is no such level, it has an implementation already, or the kinds differ.
         """
-        from ...retry.functions import is_coroutine_function
+        from ...errors.awaiting import is_coroutine_function
 
         self.feature.at_least(level)
 

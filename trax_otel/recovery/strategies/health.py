@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ... import clock, lifecycle
 from ...config import Section
 from ...errors import InvalidConfigError
+from ...signals.stacktrace import exc_info
 from ..base import RecoveryContext
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class HealthCheckRecovery:
             try:
                 self.check_now()
             except Exception as error:  # no thread can be started, say: one round that fails is no reason to stop
-                _logger.error("a round of health checks failed: %s", error, exc_info=error)
+                _logger.error("a round of health checks failed: %s", error, exc_info=exc_info(error))
             if not clock.current().tick(self._interval, stop):
                 return
 
