@@ -38,19 +38,19 @@ class Waitable(Protocol):
 class Event:
     """What `threading.Event` is, for native threads. Takes no lock itself, so a signal's handler may set it."""
 
-    __slots__ = ("_set", "_waiters")
+    __slots__ = ("_happened", "_waiters")
 
     def __init__(self) -> None:
-        self._set = False
+        self._happened = False
         self._waiters: deque[Any] = deque()
 
     def is_set(self) -> bool:
         """Whether it happened."""
-        return self._set
+        return self._happened
 
     def set(self) -> None:
         """Let all who wait go on, and later ones pass."""
-        self._set = True
+        self._happened = True
         while self._waiters:
             try:
                 waiter = self._waiters.pop()
@@ -60,11 +60,11 @@ class Event:
 
     def clear(self) -> None:
         """Have later ones wait again."""
-        self._set = False
+        self._happened = False
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block this native thread, with all its greenlets, until it happens; False where `timeout` seconds passed."""
-        if self._set:
+        if self._happened:
             return True
         waiter = originals.allocate_lock()
         waiter.acquire()
@@ -73,7 +73,7 @@ class Event:
             return True
         seconds = -1 if timeout is None else min(max(0.0, timeout), _LONGEST)
         try:
-            return waiter.acquire(True, seconds) or self._set
+            return waiter.acquire(True, seconds) or self._happened
         finally:
             with suppress(ValueError):  # it was let go
                 self._waiters.remove(waiter)
