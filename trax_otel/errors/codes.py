@@ -19,6 +19,9 @@ PROCESSING: Final = "processing"
 CONFIGURATION: Final = "configuration"
 CATEGORIES: Final = (NETWORK, API, FILESYSTEM, VALIDATION, PROCESSING, CONFIGURATION)
 
+GENERIC: Final = frozenset({"TRAX-017", "TRAX-021"})
+"""Codes which say no more than that something failed."""
+
 _FORM: Final = r"[A-Z][A-Z0-9]{1,15}-[0-9]{3,5}"
 
 
