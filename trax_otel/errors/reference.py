@@ -62,7 +62,8 @@ def _logql(name: str) -> str:
     return name.replace(".", "_")
 
 
-_TELLING: Final = f'{_logql(semconv.EXCEPTION_TYPE)} != "" or severity_text =~ "ERROR|FATAL" | {_logql(semconv.ERROR_RECORDED)} != "true"'
+_IS_ERROR: Final = f'{_logql(semconv.EXCEPTION_TYPE)} != "" or severity_text =~ "ERROR|FATAL"'
+_TELLING: Final = f'{_IS_ERROR} | {_logql(semconv.ERROR_RECORDED)} != "true"'
 """LogQL: the records that tell of an error, each error once; events that only bear a code (a retry to come) are none."""
 
 
