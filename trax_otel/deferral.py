@@ -10,10 +10,11 @@ are greenlets' there, which a native thread that imports would take part in.
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from . import lifecycle, native, originals
 from .lifecycle import Participant
@@ -29,12 +30,15 @@ _PATIENCE: Final = 10.0
 _IMPORT_SYSTEM: Final = "<frozen importlib._bootstrap>"
 
 _State = Literal["none", "pending", "running", "done"]
+Result = TypeVar("Result")
 
 _state: _State = "none"
 _set_up: Callable[[], object] | None = None
 _owner = 0
+"""The thread that sets up; it may have work left when everything is final."""
 _guard = originals.allocate_lock()
 _finished = native.Event()
+_idle = native.Event()
 _main_thread = 0
 
 
@@ -50,11 +54,12 @@ def begin(set_up: Callable[[], object]) -> None:
         Participant(
             "deferred start",
             lifecycle.ORDER_PRODUCERS,
-            before_fork=_before_fork,
-            after_fork_in_parent=_after_fork_in_parent,
             after_fork_in_child=_after_fork_in_child,
         )
     )
+    for name in ("fork", "forkpty"):
+        if hasattr(os, name):
+            setattr(os, name, _not_during_set_up(getattr(os, name)))
     atexit.register(_at_exit)  # before lifecycle's own
     native.start_thread(_settle_in_time)
 
@@ -86,6 +91,8 @@ def settle() -> None:
             lifecycle.report(f"telemetry could not be started: {type(error).__name__}: {error}")
     finally:
         finish()
+        _owner = 0
+        _idle.set()
 
 
 def _ends() -> bool:
@@ -96,20 +103,20 @@ def _ends() -> bool:
 
 def finish() -> None:
     """Nothing is awaited any more: it was set up, by whatever way."""
-    global _state, _owner
+    global _state
     if _state == "none":
         return
     for variable in VARIABLES:
         if os.environ.get(variable) == PROVIDER:
             del os.environ[variable]
-    _state, _owner = "done", 0
+    _state = "done"
     _finished.set()
 
 
 def wait_while_running() -> None:
     """Return when no other thread sets up."""
-    if _state == "running" and _owner != originals.get_ident():
-        _finished.wait(_PATIENCE)
+    if _owner not in {0, originals.get_ident()}:
+        _idle.wait(_PATIENCE)
 
 
 # --- After the first second ---------------------------------------------------------------------------------------------
@@ -137,33 +144,46 @@ def _imports(thread: int) -> bool:
 # --- Fork and end -------------------------------------------------------------------------------------------------------
 
 
-def _before_fork() -> None:
-    wait_while_running()
-    _guard.acquire()  # no set-up begins until the fork is over
-    if _state == "running" and _owner != originals.get_ident():
-        _guard.release()
+def _not_during_set_up(original: Callable[[], Result]) -> Callable[[], Result]:
+    """A way to fork that waits for another thread's set-up, and keeps one from beginning.
+
+    This is no hook of `os.register_at_fork`: those of modules that are imported later run first, and hold locks (logging's)
+    that the set-up needs.
+    """
+
+    @functools.wraps(original)
+    def fork() -> Result:
+        if _state != "pending" and _owner == 0:
+            return original()
+        guard, parent = _guard, originals.getpid()
         wait_while_running()
-        _guard.acquire()
+        guard.acquire()
+        if _owner not in {0, originals.get_ident()}:  # it began in between, and no other can
+            guard.release()
+            wait_while_running()
+            guard.acquire()
+        try:
+            return original()
+        finally:
+            if originals.getpid() == parent:
+                guard.release()
 
-
-def _after_fork_in_parent() -> None:
-    _guard.release()
+    return fork
 
 
 def _after_fork_in_child() -> None:
-    global _guard, _finished, _main_thread, _state
+    global _guard, _finished, _idle, _main_thread, _state, _owner
     _guard = originals.allocate_lock()
-    _finished = native.Event()
-    if _state == "pending":
-        _main_thread = originals.get_ident()
-        native.start_thread(_settle_in_time)
-        return
-    if _state == "running" and _owner != originals.get_ident():
-        # The set-up's thread is not here, and what it was importing can never be imported: better no telemetry than a hang.
-        _state = "done"
+    _finished, _idle = native.Event(), native.Event()
+    if _owner not in {0, originals.get_ident()}:
+        # Its thread is not here, and what it was importing can never be imported: better no telemetry than a hang.
+        _state, _owner = "done", 0
         lifecycle.report("forked while telemetry was being set up: this process runs without it")
     if _state == "done":
         _finished.set()
+    elif _state == "pending":
+        _main_thread = originals.get_ident()
+        native.start_thread(_settle_in_time)
 
 
 def _at_exit() -> None:

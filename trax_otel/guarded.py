@@ -18,8 +18,11 @@ CONTEXT: Final = "OTEL_PYTHON_CONTEXT"
 PROVIDERS: Final = {
     "OTEL_PYTHON_TRACER_PROVIDER": "opentelemetry_tracer_provider",
     "OTEL_PYTHON_METER_PROVIDER": "opentelemetry_meter_provider",
+    "OTEL_PYTHON_LOGGER_PROVIDER": "opentelemetry_logger_provider",
 }
 """Variables that name a global provider, each with the group of entry points that offers them."""
+OURS: Final = "trax"
+"""The name of our own providers; with it nothing has to be looked up at the start of each interpreter."""
 unset: Final[dict[str, str]] = {}
 """What was unset here, with its value."""
 _BUILT_IN: Final = frozenset({"tracecontext", "baggage", "none"})
@@ -66,7 +69,7 @@ def import_api() -> None:
     """Import what of OpenTelemetry's API fails at its import with what the environment says; usually nothing."""
     for name, group in PROVIDERS.items():
         provider = os.environ.get(name)
-        if provider is not None and not is_offered(group, provider):
+        if provider not in {None, OURS} and not is_offered(group, provider or ""):
             unset[name] = os.environ.pop(name)
     context = os.environ.get(CONTEXT, "")
     if context not in {"", _DEFAULT_CONTEXT} and "opentelemetry.context" not in sys.modules:

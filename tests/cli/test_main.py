@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +78,35 @@ def test_the_command_line_itself_loads_nothing_heavy() -> None:
 def test_it_is_also_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "trax_otel", "--version"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f"trax-otel {trax_otel.__version__}\n")
+
+
+WITHOUT = """
+import sys
+from pathlib import Path
+for name in {names!r}:
+    sys.modules[name] = None
+from trax_otel.cli.main import main
+sys.exit(main({words!r}))
+"""
+
+
+def without(names: list[str], *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(names=names, words=list(words))],
+        env={**os.environ, **environ}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_the_doctor_needs_no_rich() -> None:
+    done = without(["rich", "requests", "grpc"], "doctor", "--endpoint", "http://127.0.0.1:9")
+    assert "endpoint\n" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_command_whose_extra_is_missing_says_what_to_install_in_one_line(tmp_path: Path) -> None:
+    from trax_otel.local.store import Store
+
+    Store(tmp_path / "local.db").close()
+    done = without(["rich"], "local", "--db", str(tmp_path / "local.db"), "traces")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "trax-otel local: rich is not installed: pip install 'trax-otel[local]'\n"

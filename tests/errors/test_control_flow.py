@@ -19,7 +19,7 @@ import werkzeug.routing
 
 from trax_otel import semconv
 from trax_otel.errors import InvalidConfigError, error_handler, register_control_flow
-from trax_otel.errors.control_flow import STEERING, is_control_flow, leaves, never_retried, steers
+from trax_otel.errors.control_flow import LIMITS, STEERING, is_control_flow, leaves, never_retried, steers
 from trax_otel.metrics import timing_context
 from trax_otel.recovery import FallbackManager, RecoveryContext, RecoveryManager, stale_while_error
 from trax_otel.retry import CircuitBreaker, retrying
@@ -32,10 +32,13 @@ def foreign(module: str, name: str, base: type[BaseException] = Exception) -> ty
     return type(name, (base,), {"__module__": module})
 
 
-LISTED: list[type[BaseException]] = [
+LIMITED: list[type[BaseException]] = [
     foreign("billiard.exceptions", "SoftTimeLimitExceeded"),
-    foreign("celery.exceptions", "Retry"),
     foreign("rq.timeouts", "JobTimeoutException", foreign("rq.timeouts", "BaseTimeoutException")),
+    foreign("huey.exceptions", "TaskTimeout"),
+]
+STEERED: list[type[BaseException]] = [
+    foreign("celery.exceptions", "Retry"),
     foreign("arq.worker", "Retry", RuntimeError),
     foreign("dramatiq.errors", "Retry"),
     foreign("huey.exceptions", "CancelExecution"),
@@ -57,7 +60,7 @@ def raised(kind: type[BaseException]) -> BaseException:
     return kind(*arguments)
 
 
-@pytest.fixture(params=LISTED, ids=lambda kind: f"{kind.__module__}.{kind.__qualname__}")
+@pytest.fixture(params=STEERED + LIMITED, ids=lambda kind: f"{kind.__module__}.{kind.__qualname__}")
 def kind(request: pytest.FixtureRequest) -> type[BaseException]:
     return request.param  # type: ignore[no-any-return]
 
@@ -123,15 +126,31 @@ def test_no_cached_answer_stands_in_for_it(kind: type[BaseException]) -> None:
         work()
 
 
-def test_the_error_handler_neither_tells_of_it_nor_answers_it(
+def test_the_error_handler_does_not_answer_it_and_tells_of_time_limits_alone(
     kind: type[BaseException], caplog: pytest.LogCaptureFixture, trax_telemetry: CapturedTelemetry
 ) -> None:
     with pytest.raises(kind):
         error_handler(reraise=False, default="instead")(Work(raised(kind)).__call__)()
-    assert caplog.records == []
-    assert trax_telemetry.metrics.get(semconv.ERRORS.name, []) == []
+    told = kind in LIMITED
+    assert len(caplog.records) == told
+    assert len(trax_telemetry.metrics.get(semconv.ERRORS.name, [])) == told
 
 
+@pytest.mark.parametrize("kind", LIMITED, ids=lambda kind: kind.__qualname__)
+def test_an_operation_that_a_time_limit_ends_has_failed(
+    kind: type[BaseException], trax_telemetry: CapturedTelemetry
+) -> None:
+    with pytest.raises(kind), timing_context("work"):
+        raise kind
+    with pytest.raises(kind):
+        retrying(name="limited", retry_on=Exception).call(Work(kind()))
+    for name in ("work", "limited"):
+        span = trax_telemetry.span(name)
+        assert (span.status, span.attributes[semconv.ERROR_CODE]) == ("error", "TRAX-005")
+        assert span.attributes[semconv.ERROR_RETRYABLE] is False
+
+
+@pytest.mark.parametrize("kind", STEERED, ids=lambda kind: kind.__qualname__)
 def test_an_operation_that_it_ends_was_cancelled(kind: type[BaseException], trax_telemetry: CapturedTelemetry) -> None:
     with pytest.raises(kind), timing_context("work"):
         raise raised(kind)
@@ -188,7 +207,7 @@ def test_users_register_their_own() -> None:
 
 def test_the_documentation_names_every_class() -> None:
     page = Path(__file__, "../../../docs/resilience.md").resolve().read_text(encoding="utf-8")
-    for names in STEERING.values():
+    for names in (*STEERING.values(), *LIMITS.values()):
         for name in names:
             assert f"`{name}`" in page, name
 

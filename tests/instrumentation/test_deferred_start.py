@@ -203,3 +203,13 @@ def test_an_interpreter_that_lacks_this_package_is_not_led_to_it(tmp_path: Path)
     )
     assert done.stdout == "None\n"
     assert "cannot import trax_otel" in done.stderr
+
+
+def test_every_module_that_is_hooked_is_watched_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    from trax_otel.instrumentation import adoption, start
+    from trax_otel.instrumentation.targets import ADOPTED
+
+    hooked: list[str] = []
+    monkeypatch.setattr(adoption, "when_imported", lambda module, _: hooked.append(module))
+    start._adopt()
+    assert {module for module in hooked if not module.startswith("opentelemetry.")} == set(ADOPTED)

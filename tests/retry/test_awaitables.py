@@ -284,6 +284,9 @@ async def test_timing_lasts_until_what_was_handed_back_has_ended(trax_telemetry:
         await pending
     assert inside == [False]
     assert trax_telemetry.span("timed").status == "error"
+    request = Request(work)
+    assert timing_decorator("request")(lambda: request)() is request
+    assert trax_telemetry.span("request").attributes[semconv.OUTCOME] == "success"
     task = asyncio.ensure_future(work())
     assert timing_decorator("task")(lambda: task)() is task
     with pytest.raises(AWAY):

@@ -184,6 +184,7 @@ WAITS: list[tuple[Any, list[float]]] = [
     ("fibonacci", [2.0, 2.0, 4.0, 6.0, 10.0]),
     ([5, 7], [5.0, 7.0, 7.0, 7.0, 7.0]),
     ((1,), [1.0] * 5),
+    ([0, 3], [3.0] * 4),  # a wait of nothing is none
     (lambda number: number, [1.0, 2.0, 3.0, 4.0, 5.0]),
     (lambda number: 10.0 ** (number * 200), [50.0] * 5),
     (lambda number: 10 ** (number * 200), [50.0] * 5),

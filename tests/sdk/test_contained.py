@@ -17,6 +17,7 @@ from support.otlp_endpoint import OtlpEndpoint
 from trax_otel import sdk
 from trax_otel.metrics import timing_context
 from trax_otel.sdk import contained
+from trax_otel.sdk.private import cleaners
 
 pytestmark = pytest.mark.filterwarnings("ignore::opentelemetry.sdk._logs.LogRecordDroppedAttributesWarning")
 
@@ -137,7 +138,10 @@ def test_a_span_takes_whatever_it_is_given(value: Callable[[], Any], otel: OtlpE
     trace.get_tracer(one).start_span("of another").end()
     flush()
     [kept] = [sent for sent in otel.spans() if sent.name == "kept"]
-    assert {"k", "good", "second", "third", "good too"} <= {pair.key for pair in kept.attributes}
+    keys = {pair.key for pair in kept.attributes}
+    assert {"good", "good too"} <= keys
+    if cleaners():  # an older SDK leaves out what is no scalar
+        assert {"k", "second", "third"} <= keys
     assert {sent.name for sent in otel.spans()} >= {
         "by attributes",
         "by links",

@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 from support.programs import PYTHON, end_of
-from trax_otel.errors.control_flow import STEERING
+from trax_otel.errors import control_flow
 
 pytestmark = pytest.mark.services
 
@@ -42,20 +42,23 @@ MODULES = {
 CLASSES = """
     import importlib, json, sys, warnings
     warnings.simplefilter("ignore")
-    from trax_otel.errors.control_flow import steers
+    from trax_otel.errors.control_flow import passes
     wrong = []
     for library, (modules, names) in json.loads(sys.argv[1]).items():
         loaded = [importlib.import_module(name) for name in modules]
         for name in names:
             found = [getattr(module, name) for module in loaded if hasattr(module, name)]
-            if not found or not all(steers(kind) for kind in found):
+            if not found or not all(passes(kind) for kind in found):
                 wrong.append(f"{library}.{name}")
     print(json.dumps(wrong))
 """
 
 
 def test_each_listed_class_exists_and_steers(tmp_path: Path) -> None:
-    asked = {library: (modules, sorted(STEERING[library])) for library, modules in MODULES.items()}
+    asked = {
+        library: (modules, sorted(control_flow.STEERING[library] | control_flow.LIMITS.get(library, frozenset())))
+        for library, modules in MODULES.items()
+    }
     ended = end_of([PYTHON, "-c", dedent(CLASSES), json.dumps(asked)], tmp_path)
     assert (ended.status, ended.out.strip()) == (0, "[]"), ended.err
 

@@ -112,10 +112,13 @@ class Observed:
 
 
 def ask(url: str, path: str) -> Request:
+    patience = 3 if path.endswith("/half") else 20  # daphne leaves the connection of a broken body open
     trace, parent = os.urandom(16).hex(), os.urandom(8).hex()
     headers = {"traceparent": f"00-{trace}-{parent}-01", "connection": "close"}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url + path[1:], headers=headers), timeout=3) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(url + path[1:], headers=headers), timeout=patience
+        ) as answer:
             answer.read()
             return Request(path, trace, parent, answer.status)
     except urllib.error.HTTPError as answer:
@@ -347,6 +350,19 @@ def test_no_request_of_a_framework_is_measured_twice(frameworks: dict[str, Obser
         # The embedded endpoint keeps one series where two scopes send the same attributes: of the 404s, say.
         assert sum(count for _, count in observed.durations) <= len(paths_of(interface)), observed.durations
         assert sum(observed.active) == 0
+
+
+def test_fastapis_own_telemetry_shares_the_span_too(endpoint: Endpoint, tmp_path: Path) -> None:
+    """FastAPI makes spans by itself where OpenTelemetry's instrumentation of it is absent."""
+    paths = tuple(f"/fastapi/{name}" for name in ("item/7", "fail", "half"))
+    observed = observe(
+        endpoint, tmp_path, "fastapi-own", ASGI["uvicorn"], paths, kinds="fastapi",
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="fastapi,starlette,asgi",
+    )  # fmt: skip
+    item, failed, half = observed.requests.values()
+    assert (item.span["name"], item.span["parent_id"]) == ("GET /fastapi/item/{number}", item.parent)
+    assert (failed.exceptions, half.exceptions) == (["ValueError"], ["RuntimeError"])
+    assert sum(count for _, count in observed.durations) == len(paths)
 
 
 PROGRAMS_SERVING = {

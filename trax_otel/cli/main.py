@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "local": "the embedded endpoint on this machine, and what it received",
     "state": "operations whose state is kept: list, show, recover",
     "demo": "see it all on a third-party service, in under a minute",
+    "bootstrap": "install the instrumentations that this environment can use",
     "doctor": "check the way from this process to the store, and say what to do",
 }
 """Every sub-command and what it is for; the name is also its module's."""
@@ -30,6 +31,13 @@ COMMANDS: Final = {
 FAILED: Final = 1
 MISUSED: Final = 2
 INTERRUPTED: Final = 130
+
+_EXTRAS: Final = {
+    **dict.fromkeys(("google", "grpc", "jinja2", "rich", "starlette", "uvicorn"), "local"),
+    **dict.fromkeys(("aiosqlite", "greenlet", "psycopg", "sqlalchemy"), "state"),
+    **dict.fromkeys(("gunicorn", "httpbin", "requests"), "demo"),
+}
+"""The extra that brings what a sub-command may find missing."""
 
 _EPILOG: Final = """examples:
   trax-otel demo                                  what you get, shown on httpbin
@@ -57,6 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
+    except ModuleNotFoundError as error:
+        lacking = (error.name or "").partition(".")[0]
+        extra = _EXTRAS.get(lacking)
+        if extra is None:
+            raise
+        sys.stderr.write(f"trax-otel {command}: {lacking} is not installed: pip install 'trax-otel[{extra}]'\n")
+        return FAILED
     except BrokenPipeError:
         # The reader (`| head`) has had enough. The interpreter's own last flush must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

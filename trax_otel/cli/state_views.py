@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from . import text
 
+if TYPE_CHECKING:
     from ..recovery.state import OperationRecord
 
-WIDE: Final = 1_000
+_HEADINGS: Final = ("operation", "type", "status", "begun", "last saved", "recoveries>", "held by")
 _COLOURS: Final = {
     "completed": "green",
     "running": "cyan",
@@ -25,29 +23,17 @@ _COLOURS: Final = {
 
 def print_table(records: Sequence[OperationRecord]) -> None:
     """A line for each."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("operation", "type", "status", "begun", "last saved", "recoveries", "held by"):
-        table.add_column(
-            heading, no_wrap=heading != "operation", justify="right" if heading == "recoveries" else "left"
-        )
-    for record in records:
-        table.add_row(
-            Text(record.operation_id), Text(record.operation_type), Text(record.status, _COLOURS.get(record.status, "")),
-            _time(record.created_at), _time(record.updated_at), str(record.recoveries),
-            Text(record.owner if record.status == "running" else ""),
-        )  # fmt: skip
-    _console().print(table)
+    rows = [
+        (record.operation_id, record.operation_type, record.status, _time(record.created_at), _time(record.updated_at),
+         str(record.recoveries), record.owner if record.status == "running" else "")
+        for record in records
+    ]  # fmt: skip
+    styles = [["", "", _COLOURS.get(record.status, ""), "", "", "", ""] for record in records]
+    text.print_table(_HEADINGS, [[cell or "" for cell in row] for row in rows], styles)
 
 
 def print_one(record: OperationRecord) -> None:
     """Everything that is kept of it."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table.grid(padding=(0, 2))
     lease = f"{abs(record.lease_s):.1f} s {'left' if record.lease_s > 0 else 'ago'}"
     rows: list[tuple[str, str | None]] = [
         ("operation", record.operation_id),
@@ -66,10 +52,7 @@ def print_one(record: OperationRecord) -> None:
         ("result", _compact(record.result)),
         *((f"step {name}", _compact(value)) for name, value in record.steps.items()),
     ]
-    for name, text in rows:
-        if text is not None:
-            table.add_row(Text(name, "bold"), Text(text))
-    _console().print(table)
+    text.print_pairs([(name, value) for name, value in rows if value is not None])
 
 
 def _trace(traceparent: str | None) -> str | None:
@@ -85,11 +68,3 @@ def _time(seconds: float) -> str:
     from datetime import datetime
 
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # Not a terminal: one record stays on one line for whatever reads it, unless COLUMNS says otherwise.
-    wide = WIDE if not sys.stdout.isatty() and "COLUMNS" not in os.environ else None
-    return Console(highlight=False, width=wide)

@@ -208,6 +208,8 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("runtime", "root_spans", "TRAX_ROOT_SPANS", ROOT_SPANS,
           "Spans of databases, caches and templates that stand alone: one of a name in 10 s, and all that fail or are slow; or "
           "all."),
+    Field("runtime", "detect_origin", "TRAX_DETECT_ORIGIN", BOOLEAN,
+          "Find version, commit and environment of the service where nothing says them (docs/installing.md)."),
 )  # fmt: skip
 
 BY_KEY: Final = {field.key: field for field in FIELDS}

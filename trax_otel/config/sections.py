@@ -127,6 +127,7 @@ class RuntimeSettings(Section):
     correlation_headers: tuple[str, ...] = ("X-Correlation-ID", "X-Request-ID")
     propagate_correlation: bool = False
     root_spans: Literal["limited", "all"] = "limited"
+    detect_origin: bool = True
 
 
 class Settings(Section):

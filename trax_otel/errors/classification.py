@@ -15,7 +15,7 @@ from ..signals.stacktrace import message_of
 from .awaiting import is_coroutine_function
 from .base import TraxError
 from .codes import Severity, error_code
-from .control_flow import depends_on_registrations, is_control_flow, leaves, members
+from .control_flow import depends_on_registrations, is_control_flow, is_time_limit, leaves, members
 from .hierarchy import (
     APIError,
     ConnectionError,
@@ -44,6 +44,7 @@ depends_on_registrations(_rules, _fixed)
 
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "error", "warning")
 UNKNOWN: Final = Verdict(TraxError, False)
+TIME_IS_OVER: Final = Verdict(TimeoutError, False)
 
 _NETWORK_ERRNOS: Final = {
     getattr(errno, name)
@@ -128,6 +129,8 @@ def _judge(error: BaseException) -> Verdict:
     rules = _rules.get(kind)
     if rules is None:
         if not isinstance(error, Exception) or is_control_flow(kind):
+            if is_time_limit(kind):
+                return TIME_IS_OVER
             return _group(error) if members(error) else UNKNOWN
         if isinstance(error, TraxError):
             return Verdict(kind, error.retryable, error.retry_after)  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
 """Exceptions by which libraries steer: they end a task, a request or a test on purpose and say nothing of what was called.
 
-None of them is retried, answered by a fallback, counted by a circuit breaker or told as an error, unless a condition names
-its own type (`retry_on=SoftTimeLimitExceeded`). They are known by package and class name, along the MRO: no library is
-imported here. docs/resilience.md lists them for users.
+None of them is retried, answered by a fallback or counted by a circuit breaker, unless a condition names its own type
+(`retry_on=SoftTimeLimitExceeded`). A job's time limit is an error, and told; the others are none. They are known by package
+and class name, along the MRO: no library is imported here. docs/resilience.md lists them for users.
 """
 
 from __future__ import annotations
@@ -32,15 +32,13 @@ STEERING: Final[dict[str, frozenset[str]]] = {
     "django": frozenset({"RequestAborted", "SkipFile", "StopFutureHandlers", "StopUpload"}),
     # jobs and their time limits
     "celery": frozenset({"Retry", "Ignore", "Reject", "TaskPredicate"}),
-    "billiard": frozenset({"SoftTimeLimitExceeded", "TimeLimitExceeded", "Terminated"}),
-    "rq": frozenset({"BaseTimeoutException", "ShutDownImminentException", "StopRequested"}),
+    "billiard": frozenset({"Terminated"}),
+    "rq": frozenset({"ShutDownImminentException", "StopRequested"}),
     "arq": frozenset({"Retry", "RetryJob"}),
     "dramatiq": frozenset({"Retry", "SkipMessage"}),
-    "huey": frozenset({"CancelExecution", "RetryTask", "TaskTimeout", "ConsumerStopped"}),
+    "huey": frozenset({"CancelExecution", "RetryTask", "ConsumerStopped"}),
     "procrastinate": frozenset({"JobAborted", "JobRetry"}),
-    "airflow": frozenset(
-        {"AirflowSkipException", "AirflowFailException", "AirflowRescheduleException", "AirflowTaskTimeout"}
-    ),
+    "airflow": frozenset({"AirflowSkipException", "AirflowRescheduleException"}),
     "dagster": frozenset({"RetryRequested"}),
     "prefect": frozenset({"Abort", "Pause", "PrefectSignal"}),
     "temporalio": frozenset({"CancelledError"}),
@@ -64,7 +62,15 @@ STEERING: Final[dict[str, frozenset[str]]] = {
     # blocks that are left on purpose
     "psycopg": frozenset({"Rollback"}),
 }
-"""Class names by top-level package. Celery's own soft time limit is billiard's class."""
+"""Class names by top-level package."""
+
+LIMITS: Final[dict[str, frozenset[str]]] = {
+    "billiard": frozenset({"SoftTimeLimitExceeded", "TimeLimitExceeded"}),
+    "rq": frozenset({"BaseTimeoutException"}),
+    "huey": frozenset({"TaskTimeout"}),
+    "airflow": frozenset({"AirflowTaskTimeout"}),
+}
+"""The same for a job's time limit, which ends it as failed. Celery's soft limit is billiard's class."""
 
 SEARCHES: Final = {"opentelemetry.instrumentation.jinja2": frozenset({"TemplateNotFound"})}
 """Instrumentation → exceptions by which a library says to itself that it must look elsewhere. Where nothing is found
@@ -95,6 +101,7 @@ FATAL: Final = (MemoryError, RecursionError, NotAwaitedError)
 
 _registered: Final[set[type[BaseException]]] = set()
 _known: Final[dict[type, bool]] = {}
+_limits: Final[dict[type, bool]] = {}
 _groups: Final[dict[type, bool]] = {}
 _dependents: Final[list[dict[type, Any]]] = [_known]
 
@@ -128,8 +135,21 @@ def steers(kind: type) -> bool:
     """Whether exceptions of this class are a library's way to steer."""
     found = _known.get(kind)
     if found is None:
-        found = _known[kind] = any(base in _registered or _listed(base) for base in kind.__mro__)
+        found = _known[kind] = any(base in _registered or _listed(STEERING, base) for base in kind.__mro__)
     return found
+
+
+def is_time_limit(kind: type) -> bool:
+    """Whether exceptions of this class end a job whose time is over: an error, but not of what was called."""
+    found = _limits.get(kind)
+    if found is None:
+        found = _limits[kind] = any(_listed(LIMITS, base) for base in kind.__mro__)
+    return found
+
+
+def passes(kind: type) -> bool:
+    """Whether exceptions of this class pass retries, fallbacks and breakers where they are not named."""
+    return steers(kind) or is_time_limit(kind)
 
 
 def steers_in(error: BaseException, scope: str) -> bool:
@@ -169,7 +189,7 @@ def _aborts(error: BaseException) -> bool:
 
 def is_control_flow(kind: type) -> bool:
     """Whether exceptions of this class must reach whoever raised or awaits them: control flow, or fatal to the process."""
-    return issubclass(kind, FATAL) or steers(kind)
+    return issubclass(kind, FATAL) or passes(kind)
 
 
 def never_retried(error: BaseException) -> bool:
@@ -217,5 +237,5 @@ def _forget() -> None:
         cache.clear()
 
 
-def _listed(base: type) -> bool:
-    return base.__name__ in STEERING.get(str(base.__module__).partition(".")[0], ())
+def _listed(names: dict[str, frozenset[str]], base: type) -> bool:
+    return base.__name__ in names.get(str(base.__module__).partition(".")[0], ())

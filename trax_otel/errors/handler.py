@@ -12,7 +12,7 @@ from .. import lifecycle
 from ..signals import ErrorFacts, mark_in_trace, marked_in_trace, record_error
 from ..signals.stacktrace import exc_info
 from .awaiting import SETTLED, has_to_be_awaited, is_coroutine_function, refuse_awaitable, watched_from_aside
-from .control_flow import steers
+from .control_flow import is_time_limit, steers
 from .facts import error_facts
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -58,7 +58,7 @@ class _Handling:
                 refuse_awaitable(self.on_error, self.on_error(error))
             except Exception:  # a callback's failure must not hide the error it was told of
                 _logger.warning("the on_error callback of %s raised", self.name, exc_info=True)
-        return not self.reraise
+        return not (self.reraise or is_time_limit(type(error)))
 
     def _log_once(self, error: Exception, facts: ErrorFacts) -> None:
         if marked_in_trace(error, _LOGGED):
@@ -98,9 +98,10 @@ def error_handler(
 
     Each error is classified, recorded on the current span and counted once, logged once with its code however many handlers
     it crosses, and raised again as it is. With `reraise=False` the call returns `default` instead (a generator ends). What
-    is no `Exception` (cancellation, exits) and what libraries steer by (a job's time limit) passes untouched. `on_error` is
-    called with each error; if it raises, that is logged. What a plain function hands back to be awaited is handled when it is; a
-    Task or Future keeps its outcome, and is only told of. Raises TypeError for what is no function.
+    is no `Exception` (cancellation, exits) and what libraries steer by passes untouched; a job's time limit is told, and
+    always raised. `on_error` is called with each error; if it raises, that is logged. What a plain function hands back to be
+    awaited is handled when it is; a Task or Future keeps its outcome, and is only told of. Raises TypeError for what is no
+    function.
     """
     if function is None:
         return functools.partial(

@@ -10,7 +10,7 @@ from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr
 
 from .. import deferral
 from ..signals.later import LaterTracerProvider
-from ..signals.private import waiting_meters
+from ..signals.private import waiting_meter_provider
 from .conventions import arguments, prefer_stable_names, quiet_starlette
 from .handled import tell_handled_exceptions
 from .lazy import Instrumentor
@@ -52,5 +52,5 @@ class TraxDistro(BaseDistro):  # type: ignore[misc,unused-ignore]
     def _load(self, entry_point: Any, **kwargs: Any) -> None:
         """Have an instrumentor wrap its library; before there are providers, its first span has them made."""
         if deferral.pending() and triggers(entry_point):
-            kwargs = {"tracer_provider": LaterTracerProvider(), "meter_provider": waiting_meters(), **kwargs}
+            kwargs = {"tracer_provider": LaterTracerProvider(), "meter_provider": waiting_meter_provider(), **kwargs}
         super().load_instrumentor(entry_point, **kwargs)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import Final
 
 from .. import config, lifecycle
+from .fitting import SEEN_TO, installed_versions, name_of
 
 _SAID: Final = "_TRAX_SAID_HINT"
 MAX_NAMED: Final = 8
-_OWN: Final = {"psutil", "structlog"}
-"""Libraries that this package covers itself."""
 
 
 def say_hint() -> None:
@@ -24,8 +22,7 @@ def say_hint() -> None:
     if missing:
         named = ", ".join(missing[:MAX_NAMED]) + (" …" if len(missing) > MAX_NAMED else "")
         lifecycle.report(
-            f"without instrumentation: {named}. `pip install 'trax-otel[auto]'` adds the usual ones, "
-            "`opentelemetry-bootstrap -a install` all (TRAX_QUIET=1 stops this line)"
+            f"without instrumentation: {named}. `trax-otel bootstrap` adds what fits (TRAX_QUIET=1 stops this line)"
         )
 
 
@@ -46,15 +43,13 @@ def uninstrumented() -> list[str]:
 
     Those whose instrumentation is not installed, by name; those whose version it refuses, with what it is for.
     """
-    from importlib.metadata import distributions
-
     from opentelemetry.instrumentation.bootstrap_gen import libraries
 
-    installed = {_normal(name): one.version for one in distributions() if (name := one.metadata["Name"])}
+    installed = installed_versions()
     found: dict[str, list[str]] = {}
     for entry in libraries:
-        library, instrumentation = _name(entry["library"]), _name(entry["instrumentation"])
-        if library in installed and library not in _OWN:
+        library, instrumentation = name_of(entry["library"]), name_of(entry["instrumentation"])
+        if library in installed and library not in SEEN_TO:
             refused = _refusal(entry["library"], installed[library]) if instrumentation in installed else library
             found.setdefault(library, []).append(refused)
     return sorted(max(refusals, key=len) for refusals in found.values() if all(refusals))
@@ -70,13 +65,4 @@ def _refusal(requirement: str, version: str) -> str:
         fits = wanted_versions.specifier.contains(version)
     except InvalidVersion:  # its instrumentation cannot tell either
         return ""
-    return "" if fits else f"{_name(requirement)} {version} (its instrumentation is for {wanted_versions.specifier})"
-
-
-def _name(requirement: str) -> str:
-    match = re.match(r"[A-Za-z0-9._-]+", requirement)
-    return _normal(match[0]) if match else ""
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return "" if fits else f"{name_of(requirement)} {version} (its instrumentation is for {wanted_versions.specifier})"

@@ -36,7 +36,7 @@ def report_uncaught(error: BaseException | None, source: Source, thread: str = "
 
     Where it was recorded before, the record says so, and it counts once.
     """
-    if error is None or (not isinstance(error, Exception) and not hasattr(error, "exceptions")):
+    if error is None or not (isinstance(error, Exception) or hasattr(error, "exceptions")):
         return
     try:
         from ..errors import error_facts

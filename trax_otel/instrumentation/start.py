@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Final
 
 from .. import deferral, lifecycle
+from ..guarded import is_offered, replaced
 from .hooks import install_hooks
 from .imports import when_imported
-from .jobs import adopt_job_libraries
-from .loggers import adopt_log_libraries
 from .patching import watch_patching
 from .propagation import carry_context
 from .records import watch_records
-from .servers import install_servers
-from .sqlite_queries import observe_short_queries
 from .targets import watched_modules
-from .worker_threads import carry_into_worker_threads
 
 DISABLED_VARIABLE: Final = "OTEL_SDK_DISABLED"
 LOADER_LOGGER: Final = "opentelemetry.instrumentation.auto_instrumentation._load"
@@ -54,11 +51,7 @@ def place_hooks() -> None:
     if _placed:
         return
     _placed = True
-    for step in (_defer, install_hooks, carry_context, _watch_imports, lifecycle.take_sigterm):
-        try:
-            step()
-        except Exception as error:  # the service comes first
-            lifecycle.report(f"{step.__name__.strip('_')} failed: {type(error).__name__}: {error}")
+    _contained(_defer, install_hooks, carry_context, _watch_imports, lifecycle.take_sigterm)
 
 
 def _defer() -> None:
@@ -69,16 +62,8 @@ def _watch_imports() -> None:
     watch_patching(deferral.wait_while_running)
     watch_records()
     when_imported("opentelemetry.propagate", _add_correlation)
-    for name in lifecycle.HOOKED_MODULES:  # their processes end in ways of their own, and must flush before
+    for name in lifecycle.HOOKED_MODULES:  # programs whose processes end in ways of their own must flush before
         when_imported(name, partial(lifecycle.hook_program, name))
-    for adopt in (
-        carry_into_worker_threads,
-        install_servers,
-        adopt_log_libraries,
-        adopt_job_libraries,
-        observe_short_queries,
-    ):
-        adopt()
 
 
 def _add_correlation() -> None:
@@ -109,13 +94,13 @@ def activate(*, by_hand: bool = True) -> None:
     if _activated:
         return
     _activated = True
+    _adopt()
     if not by_hand:
         return
+    from ..remarks import overheard
+
     try:
         from opentelemetry.instrumentation.auto_instrumentation import initialize
-
-        from ..guarded import replaced
-        from ..remarks import overheard
 
         with replaced(chosen_instead()), overheard(LOADER_LOGGER) as remarks:
             initialize()
@@ -124,10 +109,29 @@ def activate(*, by_hand: bool = True) -> None:
         lifecycle.report(f"instrumentation could not be started: {type(error).__name__}: {error}")
 
 
+def _adopt() -> None:
+    """Hook what OpenTelemetry has no instrumentors for. A step that fails is named in one line; the others go on."""
+    from .jobs import adopt_job_libraries
+    from .loggers import adopt_log_libraries
+    from .servers import install_servers
+    from .sqlite_queries import observe_short_queries
+    from .worker_threads import carry_into_worker_threads
+
+    _contained(
+        carry_into_worker_threads, install_servers, adopt_log_libraries, adopt_job_libraries, observe_short_queries
+    )
+
+
+def _contained(*steps: Callable[[], object]) -> None:
+    for step in steps:
+        try:
+            step()
+        except Exception as error:  # the service comes first
+            lifecycle.report(f"{step.__name__.strip('_')} failed: {type(error).__name__}: {error}")
+
+
 def chosen_instead() -> dict[str, str]:
     """Ours, where the environment names a distro or a configurator that no installed package offers; this is said."""
-    from ..guarded import is_offered
-
     instead = {}
     for name, group in CHOICES.items():
         chosen = os.environ.get(name, "").strip()

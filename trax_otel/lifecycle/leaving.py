@@ -71,7 +71,7 @@ def leave() -> None:
     try:
         done = originals.allocate_lock()
         done.acquire()
-        if native.start_thread(_act, done):  # else the interpreter ends
+        if native.start_thread(_act, done):  # else the interpreter ends, and starts no thread any more
             done.acquire(True, LEAVING_SECONDS)
     finally:
         under_way.release()

@@ -128,7 +128,7 @@ def start(
 
 def _need_extra() -> None:
     missing = []
-    for name in ("starlette", "uvicorn", "grpc", "jinja2", "opentelemetry.proto"):
+    for name in ("starlette", "uvicorn", "grpc", "jinja2", "google.rpc.status_pb2"):
         try:
             __import__(name)
         except ImportError:

@@ -84,7 +84,7 @@ class Operation:
 
     It makes an INTERNAL span that is current inside, and adds to `trax.operation.duration` and `.active`. An
     exception makes it a `failure`; what is no `Exception` (a cancelled task, KeyboardInterrupt, SystemExit, a closed
-    generator) or what libraries steer by (a job's time limit) makes it `cancelled`, which is no error. Nothing here raises, and
+    generator) or what libraries steer by makes it `cancelled`, which is no error. Nothing here raises, and
     the exception goes on. One object may
     be used again after its end; it belongs to one thread or task at a time.
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock
-from ..errors.control_flow import steers
+from ..errors.control_flow import passes
 from ..retry.budget import Bounds, in_force
 from ..retry.drivers import perform_call
 from ..retry.plan import Call, Outcome, Plan
@@ -28,7 +28,7 @@ NO_TIME: Final = 0.001
 def recovery(strategies: Sequence[RecoveryStrategy], context: RecoveryContext, limits: Limits, awaits: bool) -> Plan:
     """Try the strategies until one answers. The outcome's error is the context's own where recovery is off or where it is
     no `Exception`, a cancellation where that came between, else TRAX-007."""
-    if not limits.enabled or not isinstance(context.error, Exception) or steers(type(context.error)):
+    if not limits.enabled or not isinstance(context.error, Exception) or passes(type(context.error)):
         return Outcome(None, context.error)
     run = Run(strategies, context, limits, awaits)
     try:
@@ -100,7 +100,7 @@ class Run:
             trace.strategy_ends("recovered")
             self._ended("recovered", name)
             return True
-        if not isinstance(error, Exception) or steers(type(error)):
+        if not isinstance(error, Exception) or passes(type(error)):
             trace.strategy_ends("cancelled", error)
             self._ended("cancelled", None, error)
             return True

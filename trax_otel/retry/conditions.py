@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import TraxError, error_code
+from ..errors import TraxError
 from ..errors.awaiting import is_coroutine_function, refuse_awaitable
 from ..errors.classification import judge
-from ..errors.control_flow import FATAL, leaves, members, never_retried, steers
-from ..errors.verdict import Verdict
+from ..errors.control_flow import FATAL, leaves, members, never_retried, passes
 
 Classes = type[BaseException] | tuple[type[BaseException], ...]
 Condition = Classes | Callable[[Exception], bool]
@@ -35,21 +34,13 @@ def matches(error: BaseException, classes: Classes, quantifier: Quantifier = all
     return any(issubclass(kind, TraxError) for kind in classes) and issubclass(judge(error).kind, classes)
 
 
-def retryable_by(verdict: Verdict) -> bool:
-    """The default: whether classification says that the same call may succeed when made again."""
-    if verdict.retryable is not None:
-        return verdict.retryable
-    registered = error_code(verdict.kind.default_code)
-    return registered is not None and registered.retryable
-
-
 def test_of(condition: Condition, quantifier: Quantifier = all) -> Test:  # noqa: PT028 — no test of pytest's
     """The condition as one function, which is false for what is never retried. `quantifier` says how many leaves of a group
     must be of the classes. The function raises what a predicate raises, and a TypeError where that has to be awaited."""
     if not isinstance(condition, (type, tuple)):
         return _predicate(condition)
     classes = condition
-    named = tuple(kind for kind in (classes if isinstance(classes, tuple) else (classes,)) if steers(kind))
+    named = tuple(kind for kind in (classes if isinstance(classes, tuple) else (classes,)) if passes(kind))
 
     def of_classes(error: BaseException) -> bool:
         if isinstance(error, named):

@@ -124,13 +124,10 @@ class Attempts:
             return done.value  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """End it before its time."""
+        """End it before its time; being freed does the same."""
         plan, self._plan, self._effect = self._plan, None, None
         if plan is not None:
             plan.close()
-
-    def __del__(self) -> None:
-        self.close()
 
 
 class Attempt:

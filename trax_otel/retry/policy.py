@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from .. import clock, lifecycle
 from ..errors import TraxError
-from ..errors.classification import judge
+from ..errors.classification import _retryable, judge
 from ..errors.control_flow import steers
 from ..signals import observed
 from .after import wait_asked_by_error, wait_asked_by_result
 from .breaker.errors import CircuitOpenError
 from .budget import UNBOUNDED, Bounds, in_force
 from .callbacks import asks, tell
-from .conditions import retryable_by, test_of
+from .conditions import test_of
 from .decision import (
     AT_ONCE,
     BACKOFF,
@@ -225,7 +225,7 @@ class Run:
                     asked = wait_asked_by_error(error.original_error)
                 if isinstance(error, CircuitOpenError):
                     return self._rejected(asked)
-            if not (retryable_by(verdict) if policy.test is None else asks(policy.test, error)):
+            if not (_retryable(verdict) if policy.test is None else asks(policy.test, error)):
                 return CANCELLED if steers(type(error)) else NOT_RETRYABLE
         if self.number > limits.max_retries or _disabled:
             return NONE_LEFT

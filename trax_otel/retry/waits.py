@@ -68,7 +68,6 @@ class Waits:
             self._generator = _started(_listed([value]))
         except Exception as failure:  # the user's own generator
             value = limits.initial_delay
-            self._generator = _started(_listed([value]))
             _report(failure)
         if value > limits.max_delay:
             value = limits.max_delay

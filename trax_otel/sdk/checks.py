@@ -60,7 +60,7 @@ def check(environ: Environment, problems: Problems) -> None:
 
 def not_offered(environ: Environment) -> dict[str, str]:
     """The variables that name something which no installed package offers, each with its line."""
-    given = {**guarded.unset, **environ}
+    given = {**environ, **guarded.unset}  # what the user said, before our own name was filled in
     return {
         name: f"{name}={shown(name, given[name])}: must be {default}, or one that is installed"
         for name, (group, default) in _OFFERED.items()

@@ -15,8 +15,9 @@ from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
 from ..metrics import publish_health_metrics, start_health_monitoring
 from ..metrics.export import name_service
 from ..remarks import overheard, say_once
-from ..signals import declare_again, providers
+from ..signals import declare_again
 from ..signals.private import lost
+from ..signals.providers import renew
 from . import checks, environment
 from .contained import contain
 from .declared import participate_declared
@@ -193,12 +194,12 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     for line in lost():
         lifecycle.report_once(line)
     say_once()
-    contain()
     classify_recorded_exceptions()
+    contain()
     installed = made.install(before)
     deferral.finish()  # from here on everything is final, and nobody need wait for the rest
     if "metrics" not in installed:
-        providers.renew()
+        renew()
     undo: list[Callable[[], None]] = []
     declared = bool(environ.get(CONFIG_FILE_VARIABLE, "").strip())
     if declared:

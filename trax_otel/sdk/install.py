@@ -12,20 +12,12 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import _logs as logs_api
-from opentelemetry import trace as trace_api
+from opentelemetry._logs import NoOpLoggerProvider
+from opentelemetry.trace import NoOpTracerProvider
 
 from .. import originals
 from ..signals import providers as handles
-from ..signals.private import (
-    LOGGER,
-    METER,
-    TRACER,
-    Global,
-    new_waiting_meters,
-    rest_instruments,
-    wake_instruments,
-)
+from ..signals.private import LOGGER, METER, TRACER, Global, rest_instruments, stand_in_for_meters, wake_instruments
 from . import private
 
 if TYPE_CHECKING:
@@ -45,7 +37,7 @@ class YieldingOnce:
     def __init__(self, is_ours: Callable[[], bool], on_set: Callable[[], None]) -> None:
         self._is_ours = is_ours
         self._on_set = on_set
-        self._lock: Any = originals.allocate_lock()
+        self._lock = originals.allocate_lock()
         self._done = False
 
     def do_once(self, func: Callable[[], None]) -> bool:
@@ -81,13 +73,16 @@ class Place:
         """A provider for who asks while ours is being made, or where the signal has none: anybody's own may follow it."""
         if self._held is None:
             held = self._held = self._stand_in()
-
-            def wake() -> None:
-                if self._place is METER:
-                    wake_instruments(self.taken(), held)
-
-            self._place.guard(YieldingOnce(lambda: self.taken() is held, wake))
+            if self._place.yields:
+                self._place.place(held, YieldingOnce(lambda: self.taken() is held, self._wake_held))
         return self._held
+
+    def _wake_held(self) -> None:
+        """Instruments of the provider that was there in the meantime become those of the one that is there now."""
+        held, self._held = self._held, None
+        wake = getattr(held, "on_set_meter_provider", None)
+        if wake is not None:
+            wake(self.taken())
 
     def install(self, provider: Any, retire: Callable[[], None], earlier: Any = None) -> bool:
         """Place a provider of ours, unless another than `earlier` stands there; returns whether it was placed.
@@ -95,7 +90,7 @@ class Place:
         `retire` is called when the application's provider takes the place.
         """
         taken = self.taken()
-        if taken is self._held:
+        if self._held is not None and taken is self._held:
             taken = None
         if taken is not None and taken is not earlier:
             return False
@@ -108,9 +103,7 @@ class Place:
         guard = YieldingOnce(lambda: self.taken() is provider, give_way)
         if self._place.place(provider, guard) and self._place is METER:
             wake_instruments(provider)  # those that were made before any provider
-            if self._held is not None:
-                wake_instruments(provider, self._held)
-        self._held = None
+        self._wake_held()
         if taken is not None:
             self._lead_over(taken, provider)
         handles.renew()
@@ -174,6 +167,6 @@ def _lead_loggers(ours: LoggerProvider, theirs: Any) -> None:
         logger_of_ours.emit = theirs.get_logger(scope.name, scope.version, scope.schema_url).emit
 
 
-TRACES: Final = Place(TRACER, _lead_tracers, trace_api.NoOpTracerProvider)
-METRICS: Final = Place(METER, _lead_meters, new_waiting_meters)
-LOGS: Final = Place(LOGGER, _lead_loggers, logs_api.NoOpLoggerProvider)
+TRACES: Final = Place(TRACER, _lead_tracers, NoOpTracerProvider)
+METRICS: Final = Place(METER, _lead_meters, stand_in_for_meters)
+LOGS: Final = Place(LOGGER, _lead_loggers, NoOpLoggerProvider)

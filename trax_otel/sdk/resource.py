@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.version import __version__ as sdk_version
 
-from .. import semconv
+from .. import config, semconv
 from ..version import __version__
 from .encode import clean_attributes
 from .environment import resource_attributes, without_secrets
+from .origin import origin
 
 if TYPE_CHECKING:
     from .environment import Environment, Problems
@@ -61,6 +62,8 @@ def build_resource(
     environ: Environment, problems: Problems, attributes: Mapping[str, Any] | None = None
 ) -> ProcessResource:
     """What is detected, under what the chosen detectors find, the environment says, and `attributes` give."""
+    command = _command()
+    said = {**_detected(environ, problems), **_from_environment(environ, problems), **(attributes or {})}
     merged: dict[str, Any] = {
         "telemetry.sdk.language": "python",
         "telemetry.sdk.name": "opentelemetry",
@@ -68,15 +71,24 @@ def build_resource(
         "telemetry.distro.name": DISTRO_NAME,
         "telemetry.distro.version": __version__,
         semconv.TRAX_VERSION: __version__,
-        semconv.SERVICE_NAME: service_name_of(_command()),
+        semconv.SERVICE_NAME: service_name_of(command),
         **_host(),
         **_process(),
         **_process_identity(),
-        **_detected(environ, problems),
-        **_from_environment(environ, problems),
-        **(attributes or {}),
+        **_origin(environ, command, said),
+        **said,
     }
     return ProcessResource(clean_attributes(merged) or {})
+
+
+def _origin(environ: Environment, command: Sequence[str], said: Mapping[str, Any]) -> dict[str, Any]:
+    """Version, commit and environment where they can be found; nothing where that is switched off."""
+    if not config.settings().runtime.detect_origin:
+        return {}
+    found = origin(environ, *_served(command))
+    if "deployment.environment" in said:  # the attribute's former name: two that differ would be worse than none
+        found.pop(semconv.DEPLOYMENT_ENVIRONMENT_NAME, None)
+    return found
 
 
 def _process_identity() -> dict[str, Any]:
@@ -173,18 +185,35 @@ def service_name_of(command: Sequence[str]) -> str:
     program, arguments = _program(command[1:])
     if not program:
         return "python"
+    module = _application(program, arguments)
+    return _module_name(module) if module else program
+
+
+def _application(program: str, arguments: Sequence[str]) -> str:
+    """The module that a server or a worker is told to serve; empty where it is told none."""
     if program in _SERVERS:
-        served = next((found[1] for found in map(_APPLICATION.fullmatch, arguments) if found), None)
-        return _module_name(served) if served else program
+        return next((found[1] for found in map(_APPLICATION.fullmatch, arguments) if found), "")
     options = _COMMANDS.get(program, ())
     for option, value in pairwise(arguments):
         if option in options:
-            return _module_name(value.partition(":")[0].removesuffix(".py"))
+            return value.partition(":")[0].removesuffix(".py")
     for argument in arguments:
         option, equals, value = argument.partition("=")
         if equals and option in options:
-            return _module_name(value.partition(":")[0].removesuffix(".py"))
-    return program
+            return value.partition(":")[0].removesuffix(".py")
+    return ""
+
+
+def _served(command: Sequence[str]) -> tuple[str, Path | None]:
+    """The module that the command serves, or else the script that it runs; nothing of either for `python -c`."""
+    program, arguments = _program(command[1:])
+    module = _application(program, arguments)
+    if module or not program:
+        return module, None
+    words = command[1 : len(command) - len(arguments)]
+    if len(words) > 1 and words[-2] == "-m":
+        return words[-1], None
+    return "", Path(words[-1])
 
 
 def _command() -> Sequence[str]:

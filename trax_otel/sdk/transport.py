@@ -89,8 +89,8 @@ class HttpSender:
             **_credentials(parts.username, parts.password, "authorization"),
             **endpoint.headers,
         }
-        proxy = None if endpoint.secure else _proxy(parts)
-        if proxy is not None:  # a proxy for plain HTTP is asked for the whole URL; for TLS it is asked for a tunnel
+        proxy = _proxy(parts)
+        if proxy is not None and not endpoint.secure:  # it is asked for the whole URL; for TLS, for a tunnel
             self._path = f"http://{parts.netloc.rpartition('@')[2]}{self._path}"
             self._headers |= _credentials(proxy.username, proxy.password, "proxy-authorization")
         self._connection: Connection | None = None
@@ -180,7 +180,7 @@ def _proxy(parts: SplitResult) -> SplitResult | None:
     """The proxy that the environment (on macOS and Windows, the system too) names for this endpoint, or None; no proxy can
     reach this machine's own loopback."""
     named = any(name.lower().endswith("_proxy") and value for name, value in os.environ.items())
-    if is_loopback(parts.hostname or "") or (not named and sys.platform not in {"darwin", "win32"}):
+    if is_loopback(parts.hostname or "") or not (named or sys.platform in {"darwin", "win32"}):
         return None
     from urllib.request import getproxies, proxy_bypass
 

@@ -77,11 +77,6 @@ class Global:
         self._names[self._provider] = provider
         return True
 
-    def guard(self, guard: Any) -> None:
-        """Have the next setting come under `guard`."""
-        if self.yields:
-            self._names[self._once] = guard
-
     def clear(self) -> None:
         """Leave the place as if nobody had stood there."""
         if self.yields:
@@ -109,20 +104,20 @@ if not hasattr(_proxy_meters, "on_set_meter_provider"):
     lacks("metrics._internal._PROXY_METER_PROVIDER", "instruments made before the set-up stay without figures")
 
 
-def wake_instruments(provider: Any, stand_in: Any = None) -> None:
-    """Give the instruments that were made before there was any meter provider, or of a stand-in, their real ones."""
-    wake = getattr(_proxy_meters if stand_in is None else stand_in, "on_set_meter_provider", None)
+def wake_instruments(provider: Any) -> None:
+    """Give the instruments that were made before there was any meter provider their real ones."""
+    wake = getattr(_proxy_meters, "on_set_meter_provider", None)
     if wake is not None:
         wake(provider)
 
 
-def waiting_meters() -> Any:
+def waiting_meter_provider() -> Any:
     """OpenTelemetry's own stand-in, whose instruments wake up when a meter provider is set; without it, one that does nothing."""
     return metrics_api.NoOpMeterProvider() if _proxy_meters is None else _proxy_meters
 
 
-def new_waiting_meters() -> Any:
-    """Another such stand-in."""
+def stand_in_for_meters() -> Any:
+    """One more of that kind, to be told by hand (`on_set_meter_provider`)."""
     return metrics_api.NoOpMeterProvider() if _proxy_meters is None else type(_proxy_meters)()
 
 

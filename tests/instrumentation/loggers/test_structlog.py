@@ -25,7 +25,9 @@ FILE = __file__
 @pytest.fixture(autouse=True)
 def hooked() -> Iterator[None]:
     hook()
+    kind = logging.getLoggerClass()
     yield
+    logging.setLoggerClass(kind)  # structlog's factory for `logging` sets its own
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     unhook()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -298,6 +300,15 @@ def test_cancellation_is_an_outcome(trax_telemetry: CapturedTelemetry) -> None:
     request.end()
     span = only(trax_telemetry)
     assert (span.status, span.outcome, span.events) == ("unset", "cancelled", ())
+
+
+def test_an_exception_that_ended_a_request_can_be_pickled_and_copied(trax_telemetry: CapturedTelemetry) -> None:
+    request, error = begun(), ValueError("broken")
+    request.failed(error)
+    request.end()
+    for other in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
+        assert other.args == ("broken",)
+        assert not any(isinstance(value, ServedRequest) for value in vars(other).values())
 
 
 def test_a_request_that_ended_leaves_no_circle_of_references(trax_telemetry: CapturedTelemetry) -> None:

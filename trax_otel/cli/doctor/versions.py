@@ -39,7 +39,7 @@ def importable() -> list[Finding]:
         except Exception as error:  # protobuf refuses with errors of its own
             found.append(
                 Finding("versions.import", "error", f"{name} cannot be imported", f"{type(error).__name__}: {error}",
-                        "pip install --upgrade trax-otel opentelemetry-sdk opentelemetry-exporter-otlp-proto-http "
+                        "pip install --upgrade trax-otel opentelemetry-sdk opentelemetry-exporter-otlp-proto-common "
                         "protobuf; pip check names what does not fit", name)
             )  # fmt: skip
             break  # the next would fail for the same reason
@@ -159,4 +159,4 @@ def _instrumentations() -> Iterator[Finding]:
     if not refused:
         yield Finding("versions.instrumentation", "ok", "no instrumentation refuses its library",
                       f"installed without one: {', '.join(missing)}" if missing else "",
-                      "pip install 'trax-otel[auto]'" if missing else "")  # fmt: skip
+                      "trax-otel bootstrap" if missing else "")  # fmt: skip

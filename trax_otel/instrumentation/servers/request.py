@@ -75,6 +75,10 @@ class ServedRequest:
         if self._counted:
             _active.add(1, self._series)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An exception that ended a request may be pickled or copied: it leaves the request behind."""
+        return type(None), ()
+
     # --- What the server and the application tell -----------------------------------------------------
 
     def answered(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> None:

@@ -13,9 +13,9 @@ from ... import clock
 from ...config import UNSET, Unset
 from ...errors import InvalidConfigError, NetworkError
 from ...errors.awaiting import has_to_be_awaited, is_coroutine_function, refuse_awaitable
-from ...errors.classification import judge
+from ...errors.classification import _retryable, judge
 from ...errors.control_flow import leaves, never_retried
-from ..conditions import Condition, check_condition, retryable_by, test_of
+from ..conditions import Condition, check_condition, test_of
 from . import decorating
 from .blocks import Blocks
 from .errors import CircuitOpenError
@@ -315,5 +315,5 @@ class CircuitBreaker:
 def _by_classification(error: BaseException) -> bool:
     """A group is the dependency's failure as soon as one of its errors is."""
     return not never_retried(error) and any(
-        issubclass(verdict.kind, NetworkError) or retryable_by(verdict) for verdict in map(judge, leaves(error))
+        issubclass(verdict.kind, NetworkError) or _retryable(verdict) for verdict in map(judge, leaves(error))
     )
