@@ -162,7 +162,7 @@ def _declarative(path: str, problems: environment.Problems) -> Telemetry:
         )
     except ImportError:
         problems.append(
-            f"{CONFIG_FILE_VARIABLE}={path}: needs `pip install opentelemetry-configuration`; nothing is set up"
+            f"{CONFIG_FILE_VARIABLE}={path}: needs `pip install 'trax-otel[otlp]'`; nothing is set up"
         )
         return Telemetry()
     try:
