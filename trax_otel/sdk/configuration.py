@@ -161,9 +161,7 @@ def _declarative(path: str, problems: environment.Problems) -> Telemetry:
             load_config_file,
         )
     except ImportError:
-        problems.append(
-            f"{CONFIG_FILE_VARIABLE}={path}: needs `pip install 'trax-otel[otlp]'`; nothing is set up"
-        )
+        problems.append(f"{CONFIG_FILE_VARIABLE}={path}: needs `pip install 'trax-otel[otlp]'`; nothing is set up")
         return Telemetry()
     try:
         configure_sdk(load_config_file(path))
