@@ -31,7 +31,11 @@ def test_configure_takes_keywords_only() -> None:
 
 def test_importing_it_imports_next_to_nothing() -> None:
     loaded = loaded_after("import trax_otel")
-    assert {name for name in loaded if name.startswith("trax_otel")} == {"trax_otel", "trax_otel.version"}
+    assert {name for name in loaded if name.startswith("trax_otel")} == {
+        "trax_otel",
+        "trax_otel.guarded",
+        "trax_otel.version",
+    }
     assert not {"opentelemetry", "logging", "asyncio"} & loaded
 
 

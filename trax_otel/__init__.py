@@ -1,11 +1,15 @@
 # The package itself is two names; everything else is imported from its room (trax_otel.logging, .errors, .metrics, …).
 # No room's name may be bound here: `from trax_otel import logging` must find the room.
-"""Observability and resilience for Python services, in OpenTelemetry's own terms."""
+"""Observability and resilience for Python services, in OpenTelemetry's own terms.
+
+PYTEST_DONT_REWRITE: under `trax-otel run` this is imported before pytest can rewrite its plugins, which pytest warns of.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import guarded  # noqa: F401  # first: OpenTelemetry's API is imported there without the values that it fails on
 from .version import __version__
 
 if TYPE_CHECKING:

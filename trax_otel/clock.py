@@ -6,20 +6,38 @@ There are two ways to wait, because a fake must treat them differently:
 * `sleep` / `sleep_async`: a pause of the caller's own work (a retry's back-off). The fake advances and returns.
 * `tick`: a background loop's pause (health monitor, exporter). The fake blocks until somebody advances it.
 
+A `sleep` in a program of gevent's or eventlet's lets its other greenlets run; a `tick` waits as its `stop` waits.
+
 This module also owns the wake-up: `wake()` ends every `sleep` in progress, and later ones return at once, until
 `rest()`. `lifecycle` calls it when the process is told to stop.
 """
 
 from __future__ import annotations
 
-import threading
+import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import native, originals
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+
+class NoEventLoopError(RuntimeError):
+    """A coroutine is run by something that we cannot wait on."""
+
+
+def async_library() -> str:
+    """What runs this coroutine: `asyncio`, `trio`, or another library's name."""
+    sniffio = sys.modules.get("sniffio")  # trio has loaded it, and so has anyio
+    if sniffio is not None:
+        try:
+            return str(sniffio.current_async_library())
+        except sniffio.AsyncLibraryNotFoundError:
+            pass
+    return "asyncio"
 
 
 class Clock(Protocol):
@@ -41,7 +59,7 @@ class Clock(Protocol):
         """`sleep` for a coroutine."""
         ...
 
-    def tick(self, seconds: float, stop: threading.Event) -> bool:
+    def tick(self, seconds: float, stop: native.Waitable) -> bool:
         """Pause a background loop; False as soon as `stop` is set, True when the time has passed."""
         ...
 
@@ -54,9 +72,9 @@ class SystemClock:
 
     def reset(self) -> None:
         """Start with nobody asleep and fresh locks (a forked child cannot trust those it inherited)."""
-        self._woken = threading.Event()
-        self._lock = threading.Lock()
-        self._futures: set[asyncio.Future[None]] = set()
+        self._woken = native.Event()
+        self._lock = originals.allocate_lock()
+        self._sleepers: set[Callable[[], object]] = set()
 
     time_ns = staticmethod(time.time_ns)
     monotonic = staticmethod(time.monotonic)
@@ -64,50 +82,74 @@ class SystemClock:
     def sleep(self, seconds: float) -> bool:
         if seconds <= 0:
             return not self._woken.is_set()
-        return not self._woken.wait(seconds)
+        return not native.wait(self._woken, seconds)
 
     async def sleep_async(self, seconds: float) -> bool:
+        library = async_library()
+        if library == "trio":
+            return await self._sleep_in_trio(seconds)
         import asyncio
 
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise NoEventLoopError(f"waits need asyncio or trio, and this runs on {library!r}") from None
         if seconds <= 0:
             await asyncio.sleep(0)
             return not self._woken.is_set()
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        with self._lock:
-            self._futures.add(future)
+        over: asyncio.Future[bool] = loop.create_future()
+
+        def end(whole: bool) -> None:
+            if not over.done():
+                over.set_result(whole)
+
+        timer = loop.call_later(seconds, end, True)
         try:
+            with self._sleeper(lambda: loop.call_soon_threadsafe(end, False)):
+                return not self._woken.is_set() and await over
+        finally:
+            timer.cancel()
+
+    async def _sleep_in_trio(self, seconds: float) -> bool:
+        trio: Any = sys.modules["trio"]
+        if seconds <= 0:
+            await trio.lowlevel.checkpoint()
+            return not self._woken.is_set()
+        woken, token = trio.Event(), trio.lowlevel.current_trio_token()
+        with self._sleeper(lambda: token.run_sync_soon(woken.set)):
             if self._woken.is_set():
                 return False
-            await asyncio.wait_for(future, seconds)
-        except asyncio.TimeoutError:
-            return True
+            with trio.move_on_after(seconds):
+                await woken.wait()
+            return not woken.is_set()
+
+    @contextmanager
+    def _sleeper(self, wake: Callable[[], object]) -> Iterator[None]:
+        with self._lock:
+            self._sleepers.add(wake)
+        try:
+            yield
         finally:
             with self._lock:
-                self._futures.discard(future)
-        return False
+                self._sleepers.discard(wake)
 
-    def tick(self, seconds: float, stop: threading.Event) -> bool:
+    def tick(self, seconds: float, stop: native.Waitable) -> bool:
         return not stop.wait(seconds)
 
     def wake(self) -> None:
         """End every sleep in progress and let later ones return at once."""
         self._woken.set()
         with self._lock:
-            futures = list(self._futures)
-        for future in futures:
+            sleepers = list(self._sleepers)
+        for wake in sleepers:
             try:
-                future.get_loop().call_soon_threadsafe(_finish, future)
+                wake()
             except RuntimeError:  # its loop is closed: nobody waits there any more
                 continue
 
     def rest(self) -> None:
         """Undo `wake()`: sleeps are whole again."""
         self._woken.clear()
-
-
-def _finish(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 _system = SystemClock()
@@ -148,4 +190,5 @@ def rest() -> None:
 
 def reset_after_fork() -> None:
     """Give a forked child clocks with locks that nobody holds."""
+    native.reset_after_fork()
     _system.reset()

@@ -51,8 +51,10 @@ def test_the_demo_shows_what_the_service_told_of_itself_and_ends(tmp_path: Path)
     queries = Queries(tmp_path / "demo.db")
     served = [entry for entry in queries.operations(Filter(service="httpbin")) if entry.kind == "server"]
     assert sum(entry.count for entry in served) >= COUNT
-    crashed = {entry.type.rpartition(".")[2] for entry in queries.errors(Filter(service="httpbin")) if entry.code}
-    assert crashed == {"ValueError", "AttributeError", "AssertionError"}
+    failed = {entry.type.rpartition(".")[2] for entry in queries.errors(Filter(service="httpbin")) if entry.code}
+    assert failed == {"ValueError", "AttributeError", "AssertionError", "500", "503"}, (
+        "crashes, and what it was asked to answer"
+    )
     assert "TRAX-005" in {entry.code for entry in queries.errors(Filter(service="visitors"))}
     (workers,) = [entry.instances for entry in queries.services() if entry.service == "httpbin"]
     assert workers >= 2

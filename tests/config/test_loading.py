@@ -159,3 +159,19 @@ def test_no_content_makes_loading_raise(content: dict[str, Any]) -> None:
 def test_no_variable_makes_loading_raise(variable: str, value: str) -> None:
     settings, _ = load(environ={variable: value})
     assert isinstance(settings, Settings)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("retry", "max_retries", "3"), ("logging", "log_to_json", "yes"), ("recovery", "timeout", "30"),
+     ("logging", "rotate_every", "60")],
+)  # fmt: skip
+def test_a_text_is_no_number_and_no_boolean_but_in_the_environment(tmp_path, section, key, value):
+    field = next(field for field in FIELDS if field.key == f"{section}.{key}")
+    path = tmp_path / "trax.json"
+    path.write_text(json.dumps({section: {key: value}}))
+    settings, problems = load(environ={}, path=path)
+    assert str(problems[0]).endswith(f"{value!r} is not {field.kind.allowed}")
+    assert getattr(getattr(settings, section), key) == getattr(getattr(Settings(), section), key)
+    settings, problems = load(environ={field.variable: value})
+    assert problems == ()

@@ -35,10 +35,17 @@ def test_each_category_has_a_factory_that_finds_the_leaf(
 
 def test_options_are_told_from_the_raisers_own_information() -> None:
     error = errors.create_api_error(
-        "x", retry_after=3, status_code=503, retryable=True, severity="critical", context={"a": 1}, host="shop", port=80
+        "x", retry_after=3, status_code=503, retryable=True, severity="critical", context={"host": "shop"}
     )
     assert (error.retry_after, error.status_code, error.retryable, error.severity) == (3, 503, True, "critical")
-    assert error.context == {"a": 1, "host": "shop", "port": 80}
+    assert error.context == {"host": "shop"}
+
+
+def test_a_misspelt_option_is_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(TypeError, match="did you mean 'original_error'"):
+        errors.create_api_error("x", original_eror=ValueError())  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"put it into context=\{'order': …\}"):
+        errors.create_recovery_error("x", order=3)  # type: ignore[call-arg]
 
 
 def test_a_code_of_ones_own_keeps_the_category() -> None:

@@ -78,6 +78,7 @@ def test_the_distro_sets_nothing_that_is_set_and_nothing_beside_a_configuration_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     name = "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION"
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "none")
     monkeypatch.setenv(name, "true")
     TraxDistro().configure()
     assert start.os.environ[name] == "true"
@@ -300,8 +301,23 @@ def test_a_handler_of_the_applications_hides_nothing(trax_telemetry: CapturedTel
 def test_a_hook_that_cannot_tell_still_lets_the_former_one_print(
     hooked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hooks, "error_facts", failing(RuntimeError("broken")))
+    monkeypatch.setattr("trax_otel.errors.error_facts", failing(RuntimeError("broken")))
     error = raised(ValueError("x"))
     sys.excepthook(type(error), error, None)
     assert len(hooked) == 1
     assert lifecycle.exit_budget() > 0
+
+
+def test_what_gevent_asserts_after_a_fork_is_no_error_of_the_service(
+    hooked: list[Any], trax_telemetry: CapturedTelemetry
+) -> None:
+    theirs: dict[str, Any] = {"__name__": "gevent.threading"}
+    exec("def after_fork_in_child():\n    assert False", theirs)
+    for raising in (theirs["after_fork_in_child"], failing(AssertionError("the service's own"))):
+        try:
+            raising()
+        except AssertionError as error:
+            arguments: Any = type("Arguments", (), {"exc_value": error, "exc_traceback": error.__traceback__})
+            sys.unraisablehook(arguments)
+    assert len(hooked) == 2  # printed as without us
+    assert [record.attributes["exception.message"] for record in trax_telemetry.logs] == ["the service's own"]

@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
+from trax_otel.errors import create_network_error
 from trax_otel.logging import LoggingConfig, get_logger, initialize_logging
 from trax_otel.logging.logger import TraxLogger
+from trax_otel.logging.otlp import attach_otlp_handler, detach_otlp_handler
+from trax_otel.signals import use_providers
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -214,3 +219,85 @@ def test_another_librarys_wrapper_round_call_handlers_sees_every_record(kept: An
     assert seen == ["x"]
     assert len(records) == 1
     assert records[0].trace_id is None  # type: ignore[attr-defined]
+
+
+def test_keywords_are_fields(json_lines: Lines) -> None:
+    logger = get_logger("trax.tests.fields")
+    logger.info("charged", amount=3, extra={"currency": "EUR"})  # type: ignore[call-arg]
+    logger.warning("odd", extra=[1], order=7)  # type: ignore[call-arg,arg-type]
+    first, second = json_lines()
+    assert (first["amount"], first["currency"], first["message"]) == (3, "EUR", "charged")
+    assert (second["order"], second["extra"]) == (7, [1])
+
+
+def test_an_extra_never_takes_the_place_of_ours(json_lines: Lines, trax_telemetry: Any) -> None:
+    error = create_network_error("down")
+    with trax_telemetry.tracer().start_as_current_span("work") as span:
+        get_logger("trax.tests.ids").error(
+            "x",
+            exc_info=error,
+            extra={"trace_id": "mine", "span_id": 7, "error_code": "ACME-1", "correlation_id": "c1"},
+        )
+    (line,) = json_lines()
+    assert line["trace_id"] == f"{span.get_span_context().trace_id:032x}"
+    assert (line["trace_id_"], line["span_id_"], line["correlation_id"]) == ("mine", 7, "c1")
+    assert (line["error_code"], line["error_code_"]) == ("TRAX-001", "ACME-1")
+    (log,) = trax_telemetry.logs
+    assert (log.attributes["trace_id_"], log.attributes["span_id_"]) == ("mine", 7)
+    assert (log.attributes["trax.error.code"], log.attributes["error_code_"]) == ("TRAX-001", "ACME-1")
+
+
+def test_without_lines_of_ours_the_ids_of_a_caller_leave_too(trax_telemetry: Any) -> None:
+    logging.getLogger("trax.tests.ids").warning("x", extra={"trace_id": "mine", "error_code": "ACME-1"})
+    (log,) = trax_telemetry.logs
+    assert (log.attributes["trace_id_"], log.attributes["trax.error.code"]) == ("mine", "ACME-1")
+
+
+def test_the_ids_of_a_record_that_was_pickled_stay(json_lines: Lines, trax_telemetry: Any) -> None:
+    records: list[logging.LogRecord] = []
+    keeper = logging.Handler()
+    keeper.emit = records.append  # type: ignore[method-assign]
+    logger = get_logger("trax.tests.queue")
+    logger.addHandler(keeper)
+    with trax_telemetry.tracer().start_as_current_span("work") as span:
+        logger.warning("x")
+    logger.removeHandler(keeper)
+    logger.handle(pickle.loads(pickle.dumps(records[0])))
+    first, second = json_lines()
+    assert first["trace_id"] == second["trace_id"] == f"{span.get_span_context().trace_id:032x}"
+    assert "trace_id_" not in second
+
+
+def test_a_record_class_of_the_applications_says_its_own_message(json_lines: Lines, trax_telemetry: Any) -> None:
+    class Brace(logging.LogRecord):
+        def getMessage(self) -> str:
+            return str(self.msg).format(*self.args)  # type: ignore[arg-type]
+
+    before = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(Brace)
+    try:
+        get_logger("trax.tests.brace").warning("{} of {}", 1, 2)
+        get_logger("trax.tests.brace").warning("{} of {}", 1)
+    finally:
+        logging.setLogRecordFactory(before)
+    assert json_lines()[0]["message"] == "1 of 2"
+    assert "do not fit" in json_lines()[1]["message"]
+    assert trax_telemetry.logs[0].body == "1 of 2"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_where_the_provider_has_a_limit_the_callers_fields_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_ATTRIBUTE_COUNT_LIMIT", "4")
+    provider = LoggerProvider(shutdown_on_exit=False)
+    kept = InMemoryLogRecordExporter()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(kept))
+    restore = use_providers(logger_provider=provider)
+    attach_otlp_handler("test")
+    try:
+        logging.getLogger("trax.tests.limit").warning("x", extra={f"f{number}": number for number in range(4)})
+    finally:
+        detach_otlp_handler("test")
+        restore()
+        provider.shutdown()
+    (log,) = kept.get_finished_logs()
+    assert dict(log.log_record.attributes or {}) == {f"f{number}": number for number in range(4)}

@@ -121,14 +121,21 @@ def test_a_record_inside_the_spans_lock_does_not_hang(captured: Any) -> None:
 
 
 def test_exporters_and_our_own_sdk_are_not_sent_but_an_applications_urllib3_is(captured: Any) -> None:
-    for name in ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp", "trax_otel.sdk", "trax_otel.sdk.batch"):
+    for name in (
+        "opentelemetry.sdk.trace",
+        "opentelemetry.exporter.otlp",
+        "opentelemetry.attributes",
+        "opentelemetry.instrumentation.flask",
+        "trax_otel.sdk",
+        "trax_otel.sdk.batch",
+    ):
         logging.getLogger(name).warning("feedback")
     with while_exporting():
         logging.getLogger("urllib3.connectionpool").warning("the exporter's own retry")
     assert captured.records == []
     for name in (
         "urllib3.connectionpool",
-        "opentelemetry.instrumentation.flask",
+        "opentelemetryish",
         "trax_otel.sdkish",
         "trax_otel.logging",
     ):

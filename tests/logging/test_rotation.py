@@ -63,7 +63,7 @@ def everything(path: Path) -> bytes:
 
 
 def backups(path: Path) -> list[Path]:
-    return [file for file in path.parent.iterdir() if re.fullmatch(r"\.\d+", file.suffix)]
+    return [file for file in path.parent.iterdir() if re.match(r"\.\d", file.name.removeprefix(path.name))]
 
 
 @pytest.mark.servers
@@ -142,8 +142,43 @@ def test_a_file_is_rotated_when_its_period_ends_also_after_a_restart(tmp_path: P
         file.write(b"day 102\n", fake.seconds)
         file.close()
     assert path.read_bytes() == b"day 102\n"
-    assert path.with_name("trax.log.1").read_bytes() == b"day 101\n"
-    assert path.with_name("trax.log.2").read_bytes() == b"day 100\nday 100 too\n"
+    assert path.with_name("trax.log.1970-04-12").read_bytes() == b"day 101\n"
+    assert path.with_name("trax.log.1970-04-11").read_bytes() == b"day 100\nday 100 too\n"
+
+
+def test_backups_are_counted_by_their_cause(tmp_path: Path) -> None:
+    path = tmp_path / "trax.log"
+    (tmp_path / "trax.log.2026-notes").write_text("not ours")
+    fake = SetClock(86_400 * 100)
+    with clock.use(fake):
+        file = RotatingFile(path, max_bytes=20, backup_count=2, rotate_every=86_400)
+        for day in range(100, 105):
+            for number in range(5):
+                file.write(b"day %d line %d\n" % (day, number), fake.seconds)
+            fake.seconds += 86_400
+        file.close()
+    assert {backup.name: backup.read_bytes() for backup in backups(path)} == {
+        "trax.log.1970-04-13": b"day 102 line 4\n", "trax.log.1970-04-14": b"day 103 line 4\n",
+        "trax.log.1": b"day 104 line 3\n", "trax.log.2": b"day 104 line 2\n", "trax.log.2026-notes": b"not ours",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("every", "name"), [(3_600, "1970-04-11T01-00-00Z"), (2 * 86_400, "1970-04-11")])
+def test_a_period_is_named_by_its_beginning_and_no_file_is_overwritten(tmp_path: Path, every: int, name: str) -> None:
+    path = tmp_path / "trax.log"
+    fake = SetClock(86_400 * 100 + 3_600)
+    with clock.use(fake):
+        for text in (b"first\n", b"second\n"):  # the clock goes back in between
+            file = RotatingFile(path, backup_count=9, rotate_every=every)
+            file.write(text, fake.seconds)
+            fake.seconds += 2 * 86_400
+            file.write(b"later\n", fake.seconds)
+            file.close()
+            path.unlink()
+            fake.seconds -= 2 * 86_400
+    assert {backup.name.removeprefix("trax.log."): backup.read_bytes() for backup in backups(path)} == {
+        name: b"first\n", f"{name}.1": b"second\n",
+    }  # fmt: skip
 
 
 def test_files_are_private_and_a_link_is_not_followed(tmp_path: Path) -> None:

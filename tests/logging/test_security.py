@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from trax_otel import semconv, signals
-from trax_otel.logging import SecurityEvent, log_security_event, register_security_counts
+from trax_otel.logging import (
+    LoggingConfig,
+    SecurityEvent,
+    get_logger,
+    initialize_logging,
+    log_security_event,
+    register_security_counts,
+    shutdown_logging,
+)
 
 Lines = Callable[[], list[dict[str, Any]]]
 
@@ -100,3 +110,39 @@ def test_registered_counts_begin_at_zero() -> None:
 
 def test_the_logger_is_a_plain_one_that_can_be_routed() -> None:
     assert type(logging.getLogger(semconv.SECURITY_LOGGER)).__module__ in {"logging", "trax_otel.logging.logger"}
+
+
+@pytest.mark.parametrize("level", ["WARNING", "ERROR"])
+def test_a_success_is_recorded_whatever_level_the_rest_has(tmp_path: Path, level: str) -> None:
+    initialize_logging(LoggingConfig(log_dir=str(tmp_path), level=level, log_to_console=False))
+    get_logger("trax.tests.rest").info("not asked for")
+    log_security_event("authentication", actor="ann")
+    shutdown_logging()
+    for name in ("trax.jsonl", "trax.log"):
+        text = (tmp_path / name).read_text()
+        assert "authentication success" in text
+        assert "not asked for" not in text
+
+
+def test_the_security_loggers_own_level_is_the_users_to_set(tmp_path: Path) -> None:
+    logger = logging.getLogger(semconv.SECURITY_LOGGER)
+    before = logger.level
+    logger.setLevel("WARNING")
+    try:
+        initialize_logging(LoggingConfig(log_dir=str(tmp_path), log_to_console=False))
+        log_security_event("authentication", actor="ann")
+        log_security_event("authentication", "failure", actor="eve")
+        shutdown_logging()
+    finally:
+        logger.setLevel(before)
+    assert [json.loads(line)["message"] for line in (tmp_path / "trax.jsonl").read_text().splitlines()] == [
+        "authentication failure"
+    ]
+
+
+def test_without_any_set_up_of_levels_a_success_reaches_the_export(
+    trax_telemetry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
+    log_security_event("session", actor="ann")
+    assert [log.body for log in trax_telemetry.logs] == ["session success"]

@@ -124,7 +124,7 @@ def test_a_child_of_a_stopped_monitor_has_none(forked):
 
 def test_the_end_of_the_process_stops_it(still):
     start_health_monitoring(60)
-    (participant,) = [entry for entry in lifecycle._participants if entry.name == "health monitor"]
+    (participant,) = [entry for entry in lifecycle.participants.participants() if entry.name == "health monitor"]
     participant.shutdown(lifecycle.Deadline(1))
     assert not monitors()
 

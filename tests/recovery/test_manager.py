@@ -117,7 +117,7 @@ def test_a_strategy_that_has_to_be_awaited_fails_for_synchronous_callers(context
         return 1
 
     manager = RecoveryManager(strategies=[CallableStrategy(later)])
-    with pytest.raises(RecoveryError, match=r"later: TypeError.*use the async form"):
+    with pytest.raises(RecoveryError, match=r"later: .*NotAwaitedError.*use the async form"):
         manager.attempt_recovery_sync(context)
 
 

@@ -170,6 +170,23 @@ async def test_disabled_makes_every_call_once(form: Any, failing: Any, time: Fak
     assert (work.calls, time.sleeps) == (1, [])
 
 
+async def test_a_classifier_that_names_a_class_says_what_is_retried(form: Any, failing: Any) -> None:
+    from trax_otel.errors import ServiceUnavailableError, ValidationError, register_classifier
+
+    class Warehouse(Exception):
+        pass
+
+    for kind, calls in ((ServiceUnavailableError, 3), (ValidationError, 1)):
+        unregister = register_classifier(Warehouse, lambda error, kind=kind: kind)
+        work = failing(*[Warehouse("full")] * 9)
+        try:
+            with pytest.raises(Warehouse):
+                await form(work, max_retries=2, initial_delay=0)
+        finally:
+            unregister()
+        assert work.calls == calls
+
+
 # --- Nothing is kept ------------------------------------------------------------------------------
 
 

@@ -183,6 +183,23 @@ def test_a_date_of_an_error(client: Any, server: str, time: FakeClock) -> None:
     assert time.sleeps == [pytest.approx(10, abs=1.01)]
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize("form", ["%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S -0000", "%a, %d %b %Y %H:%M:%S GMT"])
+def test_every_form_of_a_date_is_gmt(zone: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time as real_time
+
+    from trax_otel.errors.verdict import retry_after
+
+    monkeypatch.setenv("TZ", zone)
+    real_time.tzset()
+    try:
+        in_a_minute = real_time.gmtime(clock.current().time_ns() / 1e9 + 60)
+        assert retry_after(real_time.strftime(form, in_a_minute)) == pytest.approx(60, abs=1.01)
+    finally:
+        monkeypatch.undo()
+        real_time.tzset()
+
+
 def test_of_a_response_that_is_refused(server: str, time: FakeClock) -> None:
     result = retrying(max_retries=1, retry_on_result=lambda answer: answer.status == 503).call(by_urllib3, f"{server}4")
     assert (result.status, time.sleeps) == (503, [4.0])

@@ -10,7 +10,7 @@ from opentelemetry.util._once import Once
 from support.otlp_endpoint import OtlpEndpoint, otlp_endpoint
 from trax_otel import lifecycle, sdk
 from trax_otel.sdk import configuration
-from trax_otel.sdk.install import LOGS, METRICS, TRACES
+from trax_otel.signals.private import LOGGER, METER, TRACER, rest_instruments
 
 
 @pytest.fixture
@@ -23,12 +23,11 @@ def endpoint() -> Iterator[OtlpEndpoint]:
 @pytest.fixture
 def globals_of_otel() -> Iterator[None]:
     """OpenTelemetry's globals as in a new process, and whatever was set up is taken down afterwards."""
-    places = (TRACES, METRICS, LOGS)
-    before = [(place._module, name, getattr(place._module, name)) for place in places for name in names(place)]
-    for place in places:
-        setattr(place._module, place._name, None)
-        setattr(place._module, place._once, Once())
-    METRICS._module._PROXY_METER_PROVIDER._real_meter_provider = None
+    places = [(place._names, name) for place in (TRACER, METER, LOGGER) for name in (place._provider, place._once)]
+    before = [names[name] for names, name in places]
+    for names, name in places:
+        names[name] = Once() if name.endswith("_ONCE") else None
+    rest_instruments()
     handler = signal.getsignal(signal.SIGTERM)
     level = logging.getLogger().level
     yield
@@ -36,13 +35,8 @@ def globals_of_otel() -> Iterator[None]:
     if current is not None:
         current.shutdown(1.0)
     configuration._current = None
-    for module, name, value in before:
-        setattr(module, name, value)
+    for (names, name), value in zip(places, before, strict=True):
+        names[name] = value
     signal.signal(signal.SIGTERM, handler)
     logging.getLogger().setLevel(level)
     lifecycle.set_exit_budget(lifecycle.DEFAULT_EXIT_BUDGET)
-
-
-def names(place: object) -> tuple[str, str]:
-    """The two names of one of OpenTelemetry's globals."""
-    return place._name, place._once  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 
 from trax_otel.sdk import temporality
 from trax_otel.sdk.environment import batching, endpoint, exporter_names, metric_interval
-from trax_otel.sdk.samplers import id_generator, sampler
+from trax_otel.sdk.samplers import ProcessIds, id_generator, sampler
 
 PREFIX = "OTEL_EXPORTER_OTLP_"
 
@@ -34,6 +34,12 @@ def test_a_signals_own_variable_comes_first_and_is_taken_whole() -> None:
     found = read("logs", ENDPOINT="http://a:1/base/", LOGS_ENDPOINT="https://b/exact", TIMEOUT="3", LOGS_TIMEOUT="0.5")
     assert (found.url, found.timeout, found.secure) == ("https://b/exact", 0.5, True)
     assert read("metrics", ENDPOINT="http://a:1/base/").url == "http://a:1/base/v1/metrics"
+
+
+def test_an_endpoints_query_stays_behind_its_path() -> None:
+    assert read(ENDPOINT="https://c/base/?tenant=a").url == "https://c/base/v1/traces?tenant=a"
+    assert read("logs", ENDPOINT="https://c?tenant=a").url == "https://c/v1/logs?tenant=a"
+    assert read("logs", LOGS_ENDPOINT="https://c/exact?tenant=a").url == "https://c/exact?tenant=a"
 
 
 def test_headers_are_decoded() -> None:
@@ -119,9 +125,9 @@ def test_samplers_by_name(name: str, argument: str, description: str) -> None:
 
 def test_an_unknown_id_generator_is_a_problem() -> None:
     problems: list[str] = []
-    assert id_generator({"OTEL_PYTHON_ID_GENERATOR": "dice"}, problems) is None
+    assert isinstance(id_generator({"OTEL_PYTHON_ID_GENERATOR": "dice"}, problems), ProcessIds)
     assert "dice" in problems[0]
-    assert id_generator({}, []) is None
+    assert isinstance(id_generator({}, []), ProcessIds)
 
 
 def test_temporality_and_histograms() -> None:

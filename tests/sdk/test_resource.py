@@ -47,7 +47,7 @@ def test_a_malformed_attribute_is_a_problem_and_no_more() -> None:
     found = build_resource({"OTEL_RESOURCE_ATTRIBUTES": "nonsense,a=1"}, problems).attributes
     assert found is not None
     assert found["a"] == "1"
-    assert problems == ["OTEL_RESOURCE_ATTRIBUTES: 'nonsense' is not of the form key=value"]
+    assert problems == ["OTEL_RESOURCE_ATTRIBUTES: entry 1 must be of the form key=value (%2C for a comma)"]
 
 
 def test_detectors_can_be_asked_for() -> None:

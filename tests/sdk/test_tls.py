@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 import trax_otel
+from trax_otel.errors import InvalidConfigError
 
 pytestmark = pytest.mark.usefixtures("globals_of_otel")
 
@@ -167,8 +168,8 @@ def test_without_a_client_certificate_nothing_is_taken(
     assert "not delivered" in capsys.readouterr().err
 
 
-def test_a_file_that_is_not_there_is_named(
-    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert not export(receiver, monkeypatch, 1.0, certificate=tmp_path / "missing.pem")
-    assert "missing.pem" in capsys.readouterr().err
+def test_a_file_that_is_not_there_is_named(receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        InvalidConfigError, match=r"OTEL_EXPORTER_OTLP_CERTIFICATE='.*missing.pem': must be the path of a file"
+    ):
+        export(receiver, monkeypatch, 1.0, certificate=tmp_path / "missing.pem")

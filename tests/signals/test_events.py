@@ -119,7 +119,7 @@ def test_a_pickled_or_copied_error_is_recorded_anew_only_elsewhere(seen: Seen, m
     assert record_error(error, FACTS)
     assert not record_error(error, FACTS)
     assert is_recorded(copy.copy(error))
-    monkeypatch.setattr("trax_otel.lifecycle._process_token", "another process")
+    monkeypatch.setattr("trax_otel.lifecycle.process._process_token", "another process")
     assert not is_recorded(pickle.loads(pickle.dumps(error)))
 
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 import builtins
 import sys
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import trax_otel
 from trax_otel.signals import format_exception
 from trax_otel.signals.stacktrace import MAX_FRAMES, MAX_LENGTH
 
@@ -54,6 +60,65 @@ def test_context_is_told_from_cause_and_suppression_is_respected() -> None:
     error = caught(in_handling)
     error.__suppress_context__ = True
     assert "ValueError" not in format_exception(error)
+
+
+def wrapped(action: Callable[[], object], wrapper: str) -> Callable[[], object]:
+    """The action behind a function whose file is the wrapper's."""
+    scope: dict[str, Any] = {"action": action, "format_exception": format_exception, "said": []}
+    source = """
+def call():
+    try:
+        action()
+    except Exception as error:
+        said.append(format_exception(error))
+        raise
+"""
+    exec(compile(source, wrapper, "exec"), scope)
+    scope["call"].said = scope["said"]
+    return scope["call"]  # type: ignore[no-any-return]
+
+
+WRAPPERS = (
+    "/x/site-packages/opentelemetry/instrumentation/dbapi/__init__.py",
+    "/x/site-packages/wrapt/wrappers.py",
+    str(Path(trax_otel.__file__).parent / "sdk" / "exceptions.py"),
+)
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_call_into_c_behind_a_wrapper_ends_at_the_application(wrapper: str) -> None:
+    call = wrapped(partial(int, "x"), wrapper)
+    text = format_exception(caught(lambda: call()))
+    assert wrapper not in text
+    assert text.splitlines()[-1] == "ValueError: invalid literal for int() with base 10: 'x'"
+    assert "<lambda>" in text.splitlines()[-3]
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_what_is_recorded_inside_a_wrapper_tells_who_called_it(wrapper: str) -> None:
+    call: Any = wrapped(partial(int, "x"), wrapper)
+    with suppress(ValueError):
+        call()
+    (text,) = call.said
+    assert wrapper not in text
+    assert text.splitlines()[-2].strip() == "call()"
+    assert f'File "{__file__}"' in text.splitlines()[-3]
+
+
+def test_a_drivers_own_frames_stay_behind_those_that_called_it() -> None:
+    driver = wrapped(partial(int, "x"), "/x/site-packages/driver.py")
+    call: Any = wrapped(driver, WRAPPERS[0])
+    with suppress(ValueError):
+        call()
+    (text,) = call.said
+    assert text.index(__file__) < text.index("/x/site-packages/driver.py")
+    assert WRAPPERS[0] not in text
+
+
+def test_wrappers_between_frames_of_the_application_stay() -> None:
+    text = format_exception(caught(lambda: wrapped(fail, WRAPPERS[0])()))
+    assert WRAPPERS[0] in text
+    assert text.splitlines()[-2].strip() == 'raise ValueError("bad value")'
 
 
 def test_a_deep_stack_keeps_its_ends() -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from trax_otel.local.filters import Filter
+from trax_otel.local.model import Span
 from trax_otel.local.queries import Queries
 
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "200", "OTEL_BLRP_SCHEDULE_DELAY": "200", "OTEL_METRIC_EXPORT_INTERVAL": "500"}
@@ -139,9 +140,16 @@ class Delivered:
         rows = self.queries.rows("SELECT attributes FROM resource WHERE service = ?", (self.service,))
         return {json.loads(attributes)["process.pid"] for (attributes,) in rows}
 
-    def logs(self, body: str) -> list[Any]:
-        """The log records with that text."""
-        return [log for log in self.queries.logs(Filter(service=self.service, limit=10_000)) if log.body == body]
+    def logs(self, body: str | None = None) -> list[Any]:
+        """The log records, or those with that text."""
+        found = self.queries.logs(Filter(service=self.service, limit=10_000))
+        return [log for log in found if body is None or log.body == body]
+
+    def traced(self) -> list[Span]:
+        """The spans with their events and links, by start."""
+        traces = {span["trace_id"] for span in self.spans()}
+        found = [span for trace in traces for span in self.queries.trace(trace) if span.service == self.service]
+        return sorted(found, key=lambda span: span.start_ns)
 
     def instances(self) -> dict[int, set[str]]:
         """The instance ids that each process used."""

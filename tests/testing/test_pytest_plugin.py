@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
 TESTS = """
@@ -34,3 +36,24 @@ def test_the_plugin_loads_no_sdk() -> None:
     script = "import sys, trax_otel.pytest_plugin; print([n for n in sys.modules if n.startswith('opentelemetry')])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_suite_whose_warnings_are_errors_passes_under_run(tmp_path: Path) -> None:
+    """Where the package is installed, pytest knows all of its files as a plugin's, and warns of what is imported already."""
+    installed = tmp_path / "site" / "trax_otel-0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: trax-otel\nVersion: 0\n")
+    (installed / "entry_points.txt").write_text(distribution("trax-otel").read_text("entry_points.txt") or "")
+    (installed / "RECORD").write_text("trax_otel/__init__.py,,\ntrax_otel/pytest_plugin.py,,\n")
+    suite = tmp_path / "suite"
+    suite.mkdir()
+    (suite / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    (suite / "test_suite.py").write_text("def test_with_a_fixture(trax_clock):\n    assert trax_clock is not None\n")
+    pytest_alone = [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-p", "no:cacheprovider"]
+    under_run = [sys.executable, "-m", "trax_otel", "run", "--endpoint", "http://127.0.0.1:9", "--", *pytest_alone]
+    for command in (pytest_alone, under_run):
+        done = subprocess.run(
+            command, cwd=suite, env={**os.environ, "PYTHONPATH": str(installed.parent), "TRAX_EXIT_TIMEOUT": "0.5"},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr

@@ -38,7 +38,7 @@ SERVER: Final = "server"
 
 _SPAN = SERVICE | {
     SPAN_KIND, SPAN_NAME, STATUS_CODE, label(semconv.OUTCOME), label(semconv.ERROR_CODE),
-    "http_request_method", "http_response_status_code", "http_route",
+    "http_request_method", "http_response_status_code", "http_route", "http_method", "http_status_code",
 }  # fmt: skip
 _GRAPH = SERVICE | {CLIENT, SERVER, "connection_type", "failed", "client_deployment_environment_name",
                     "server_deployment_environment_name"}  # fmt: skip

@@ -55,6 +55,7 @@ VIEWS: Final = {
     "analyze": "error patterns, bottlenecks, security incidents, usage, changes",
     "report": "a self-contained HTML report",
 }
+_OF_SPANS: Final = ("traces", "operations")
 _FOLLOWED: Final = ("traces", "logs")
 PARTS: Final = ("patterns", "slowest", "security", "usage", "changes")
 _FIGURES: Final = ("retries", "breakers", "recoveries")
@@ -191,7 +192,10 @@ def _show(queries: Queries, options: argparse.Namespace) -> int:
         "recoveries": (lambda: queries.recoveries(filter_of(options)), terminal.print_recoveries),
     }
     records, printer = read[options.view]
-    return _print(options, records(), printer, _empty(queries, options.view))
+    status = _print(options, records(), printer, _empty(queries, options.view))
+    if options.view in _OF_SPANS and not options.json:
+        terminal.print_left_out(_console(), queries.left_out(filter_of(options)))
+    return status
 
 
 def _print(options: argparse.Namespace, records: Any, printer: Callable[[Console, Any], None], empty: str) -> int:

@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from .. import lifecycle
+from . import without_effect
+
 HELP: Final = "run a command with telemetry, its code unchanged"
 NOT_FOUND: Final = 127
 NOT_RUNNABLE: Final = 126
@@ -84,6 +87,10 @@ def run(options: argparse.Namespace) -> int:
     if options.local and options.endpoint:
         sys.stderr.write("trax-otel run: --local and --endpoint both say where to send; give one\n")
         return 2
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() != "true":
+        unobserved = without_effect.reason(words)
+        if unobserved is not None:
+            lifecycle.report_once(unobserved)
     environ = environment(options)
     if options.local and not _listens():
         sys.stderr.write("trax-otel: nothing listens at the embedded endpoint yet; start it with: trax-otel local\n")
@@ -92,9 +99,10 @@ def run(options: argparse.Namespace) -> int:
 
 def environment(options: argparse.Namespace) -> dict[str, str]:
     """The command's environment: the user's own, what the options say, and defaults for the rest."""
+    from .. import guarded
     from ..instrumentation.start import AUTOSTART
 
-    environ = dict(os.environ)
+    environ = {**os.environ, **guarded.unset}  # what this interpreter cannot use, the command's may
     said = {
         "OTEL_SERVICE_NAME": options.service_name,
         "OTEL_EXPORTER_OTLP_ENDPOINT": LOCAL_ENDPOINT if options.local else options.endpoint,

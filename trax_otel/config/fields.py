@@ -140,10 +140,19 @@ THRESHOLD_KEYS: Final = {
     "metric", "above", "below", "clear_below", "clear_above", "for_seconds", "statistic", "attributes",
 }  # fmt: skip
 
+
+def _switch(value: Any) -> str:
+    if isinstance(value, str) and value.strip().lower() == "auto":
+        return "auto"
+    return "on" if _boolean(value) else "off"
+
+
 BOOLEAN: Final = Kind("true or false", _boolean)
 TEXT: Final = Kind("a text that is not empty", _text)
 LEVEL: Final = _choice(LEVELS, fold=str.upper)
 COLOUR: Final = _choice(("auto", "always", "never"))
+SWITCH: Final = Kind("on, off or auto", _switch)
+ROOT_SPANS: Final = _choice(("limited", "all"))
 JITTER: Final = Kind("a fraction from 0 to 1, or one of " + ", ".join(JITTERS), _jitter)
 NAMES: Final = Kind("a list of names, with commas between them", _names)
 THRESHOLDS: Final = Kind(
@@ -161,9 +170,10 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("logging", "log_to_json", "TRAX_LOG_TO_JSON", BOOLEAN, "Write a file of JSON lines."),
     Field("logging", "log_dir", "TRAX_LOG_DIR", TEXT, "The folder of the log files; made with mode 0700."),
     Field("logging", "max_file_size", "TRAX_MAX_LOG_SIZE", _integer(1024), "A file is rotated at this size, in bytes."),
-    Field("logging", "backup_count", "TRAX_LOG_BACKUP_COUNT", _integer(0, 10_000), "Rotated files that are kept."),
+    Field("logging", "backup_count", "TRAX_LOG_BACKUP_COUNT", _integer(0, 10_000),
+          "Rotated files that are kept: so many by size, and as many by age."),
     Field("logging", "rotate_every", "TRAX_LOG_ROTATE_EVERY", _optional(_number(1)),
-          "A file is rotated at this age, in seconds."),
+          "A file is rotated at the end of each period of so many seconds, in UTC."),
     Field("logging", "console_colour", "TRAX_LOG_COLOUR", COLOUR, "Colours: on a terminal, always or never."),
     Field("retry", "max_retries", "TRAX_MAX_RETRIES", _integer(0, 1_000), "Repeats after the first call."),
     Field("retry", "initial_delay", "TRAX_INITIAL_RETRY_DELAY", _number(0), "The first wait, in seconds."),
@@ -184,12 +194,20 @@ FIELDS: Final[tuple[Field, ...]] = (
           "Measure CPU and memory of every operation."),
     Field("runtime", "exit_timeout", "TRAX_EXIT_TIMEOUT", _number(0, 3_600),
           "Time that all telemetry together may take at the end of the process, in seconds."),
+    Field("runtime", "flush_on_exit", "TRAX_FLUSH_ON_EXIT", BOOLEAN,
+          "Deliver before `os._exit` and exec what this process made; held up by 0.5 s at the longest."),
+    Field("runtime", "flush_each_request", "TRAX_FLUSH_EACH_REQUEST", SWITCH,
+          "Deliver at the end of each request or message, for at most 0.5 s, where the process is frozen between them: "
+          "`auto` does so on AWS Lambda; Cloud Run with CPU for requests only needs `on`."),
     Field("runtime", "quiet", "TRAX_QUIET", BOOLEAN, "Say nothing at the start."),
     Field("runtime", "debug", "TRAX_DEBUG", BOOLEAN, "Start in debug mode."),
     Field("runtime", "correlation_headers", "TRAX_CORRELATION_HEADERS", NAMES,
           "Inbound headers that carry a correlation id, the first found wins."),
     Field("runtime", "propagate_correlation", "TRAX_PROPAGATE_CORRELATION", BOOLEAN,
           "Send the correlation id with outbound requests."),
+    Field("runtime", "root_spans", "TRAX_ROOT_SPANS", ROOT_SPANS,
+          "Spans of databases, caches and templates that stand alone: one of a name in 10 s, and all that fail or are slow; or "
+          "all."),
     Field("runtime", "detect_origin", "TRAX_DETECT_ORIGIN", BOOLEAN,
           "Find version, commit and environment of the service where nothing says them (docs/installing.md)."),
 )  # fmt: skip

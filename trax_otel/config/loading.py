@@ -13,6 +13,7 @@ from .sections import UNSET, Settings
 SECRET_NAME: Final = r"(?i)pass|secret|token|key|auth|credential|cookie"  # noqa: S105
 """Names of settings whose values are not shown; compiled when one is looked at, not at import."""
 _MAX_FILE: Final = 1024 * 1024
+_ENVIRONMENT: Final = "environment"
 PREFIX: Final = "TRAX_"
 _MISSPELT: Final = 0.8
 
@@ -59,13 +60,16 @@ def load(
     chosen = path or environ.get(FILE_VARIABLE) or None
     values: dict[str, Any] = {}
     for given in (
-        *(_from_file(chosen, problems) if chosen else ()),
+        *(_from_file(chosen, problems, os.fspath(chosen) if path else f"{FILE_VARIABLE}={chosen}") if chosen else ()),
         *_from_environment(environ, problems),
         *_from_sections(arguments or {}, "arguments", problems),
     ):
         kind = BY_KEY[given.key].kind
         try:
-            values[given.key] = kind.parse(given.value)
+            values[given.key] = value = kind.parse(given.value)
+            if isinstance(given.value, str) and isinstance(value, (bool, int, float)) and given.source != _ENVIRONMENT:
+                del values[given.key]
+                raise ValueError  # only the environment has nothing but texts
         except (ValueError, TypeError, OverflowError):
             problems.append(Problem(given.source, given.name, f"{_shown(given)} is not {kind.allowed}"))
     return _settings(values), tuple(problems)
@@ -80,7 +84,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     return settings.replace(**sections)
 
 
-def _from_file(path: str | os.PathLike[str], problems: list[Problem]) -> Iterator[_Given]:
+def _from_file(path: str | os.PathLike[str], problems: list[Problem], named: str) -> Iterator[_Given]:
     import json
     from pathlib import Path
 
@@ -92,7 +96,7 @@ def _from_file(path: str | os.PathLike[str], problems: list[Problem]) -> Iterato
             raise ValueError(f"is larger than {_MAX_FILE} bytes")
         content = json.loads(raw.decode("utf-8-sig"))
     except OSError as error:
-        problems.append(Problem(source, "", f"cannot be read: {error.strerror or error}"))
+        problems.append(Problem(named, "", f"cannot be read: {error.strerror or error}"))
         return
     except RecursionError:
         problems.append(Problem(source, "", "is not valid JSON: nested too deep"))
@@ -130,12 +134,12 @@ def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> It
         field = BY_VARIABLE.get(variable)
         if field is not None:
             if value != "":  # as OpenTelemetry has it: an empty variable is an unset one
-                yield _Given("environment", variable, field.key, value)
+                yield _Given(_ENVIRONMENT, variable, field.key, value)
         elif variable not in OTHER_VARIABLES:
             known = [name.removeprefix(PREFIX) for name in (*BY_VARIABLE, *OTHER_VARIABLES)]
             meant = nearest(variable.removeprefix(PREFIX), known, _MISSPELT)  # an application's own may begin so too
             if meant is not None:
-                problems.append(Problem("environment", variable, f"no such variable; did you mean {PREFIX}{meant}?"))
+                problems.append(Problem(_ENVIRONMENT, variable, f"no such variable; did you mean {PREFIX}{meant}?"))
 
 
 def _hint(name: object, known: Any) -> str:

@@ -48,6 +48,10 @@ class Section:
             if name not in self.names:
                 raise TypeError(f"{type(self).__name__} has no {name!r}; there are {', '.join(self.names)}")
         self.__dict__.update(given)
+        self.check()
+
+    def check(self) -> None:
+        """Where a subclass refuses values."""
 
     def as_dict(self) -> dict[str, Any]:
         """Its values by name."""
@@ -80,7 +84,7 @@ class LoggingSettings(Section):
     log_dir: str = "logs"
     max_file_size: int = 10 * 1024 * 1024
     backup_count: int = 5
-    rotate_every: float | None = None
+    rotate_every: float | None = 86_400.0
     console_colour: Literal["auto", "always", "never"] = "auto"
 
 
@@ -116,10 +120,13 @@ class RuntimeSettings(Section):
     """Section `runtime`. `exit_timeout` is seconds."""
 
     exit_timeout: float = 5.0
+    flush_on_exit: bool = True
+    flush_each_request: str = "auto"
     quiet: bool = False
     debug: bool = False
     correlation_headers: tuple[str, ...] = ("X-Correlation-ID", "X-Request-ID")
     propagate_correlation: bool = False
+    root_spans: Literal["limited", "all"] = "limited"
     detect_origin: bool = True
 
 

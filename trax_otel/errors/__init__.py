@@ -5,6 +5,8 @@
 #   hierarchy       the tree
 #   verdict         rules that several libraries share (HTTP, gRPC, SQLSTATE)
 #   libraries       third-party exceptions by name (http_, cloud_ and database_libraries)
+#   awaiting        what has to be awaited where a value was expected
+#   control_flow    exceptions by which libraries steer, and what is inside groups
 #   classification  from any exception to its meaning
 #   facts           the same in the form that telemetry needs, with the fingerprint
 #   factories       one for each category
@@ -12,9 +14,11 @@
 #   reference       docs/error-codes.md
 """Classified errors with stable codes."""
 
+from .awaiting import NotAwaitedError
 from .base import TraxError
 from .classification import classify_error, is_retryable_error, register_classifier
 from .codes import ErrorCode, error_code, error_codes, register_error_code
+from .control_flow import register_control_flow
 from .factories import (
     create_api_error,
     create_configuration_error,
@@ -76,6 +80,7 @@ __all__ = [
     "MissingConfigError",
     "MissingRequiredFieldError",
     "NetworkError",
+    "NotAwaitedError",
     "PermissionError",
     "ProcessingError",
     "QuotaExceededError",
@@ -100,5 +105,6 @@ __all__ = [
     "error_handler",
     "is_retryable_error",
     "register_classifier",
+    "register_control_flow",
     "register_error_code",
 ]

@@ -174,7 +174,11 @@ def _original(error: BaseException, depth: int) -> dict[str, Any]:
     }
     if isinstance(error, TraxError):
         described["error_code"] = error.error_code
-    further = getattr(error, "original_error", None) or error.__cause__
+    try:
+        original = getattr(error, "original_error", None)
+    except Exception:  # a foreign exception whose attributes raise
+        original = None
+    further = original if isinstance(original, BaseException) else error.__cause__
     if further is not None and further is not error and depth < 10:
         described["original_error"] = _original(further, depth + 1)
     return described

@@ -12,7 +12,10 @@ from collections.abc import Callable
 from typing import Final
 
 from ..signals.stacktrace import message_of
+from .awaiting import is_coroutine_function
 from .base import TraxError
+from .codes import Severity, error_code
+from .control_flow import depends_on_registrations, is_control_flow, is_time_limit, leaves, members
 from .hierarchy import (
     APIError,
     ConnectionError,
@@ -28,7 +31,7 @@ from .hierarchy import (
     ProcessingError,
     TimeoutError,
 )
-from .libraries import PASS_THROUGH, RULES
+from .libraries import RULES
 from .verdict import Always, Rule, Verdict
 
 Classifier = Callable[[BaseException], "TraxError | type[TraxError] | None"]
@@ -37,8 +40,11 @@ Classifier = Callable[[BaseException], "TraxError | type[TraxError] | None"]
 _classifiers: list[tuple[type[BaseException], Classifier]] = []
 _rules: dict[type, tuple[Rule, ...]] = {}
 _fixed: dict[type, Verdict] = {}
+depends_on_registrations(_rules, _fixed)
 
+SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "error", "warning")
 UNKNOWN: Final = Verdict(TraxError, False)
+TIME_IS_OVER: Final = Verdict(TimeoutError, False)
 
 _NETWORK_ERRNOS: Final = {
     getattr(errno, name)
@@ -56,6 +62,8 @@ def register_classifier(exception_type: type[BaseException], classifier: Classif
 
     One that raises, or returns something else than its type allows, is passed over.
     """
+    if is_coroutine_function(classifier):
+        raise TypeError(f"{classifier!r} is a coroutine function; a classifier is called, not awaited")
     entry = (exception_type, classifier)
     _classifiers.insert(0, entry)
 
@@ -101,8 +109,6 @@ def is_retryable_error(error: BaseException) -> bool:
 def _retryable(verdict: Verdict) -> bool:
     if verdict.retryable is not None:
         return verdict.retryable
-    from .codes import error_code
-
     registered = error_code(verdict.kind.default_code)
     return registered is not None and registered.retryable
 
@@ -123,10 +129,12 @@ def _judge(error: BaseException) -> Verdict:
     rules = _rules.get(kind)
     if rules is None:
         if not isinstance(error, Exception) or is_control_flow(kind):
-            return _group(error) if _members(error) else UNKNOWN
+            if is_time_limit(kind):
+                return TIME_IS_OVER
+            return _group(error) if members(error) else UNKNOWN
         if isinstance(error, TraxError):
             return Verdict(kind, error.retryable, error.retry_after)  # type: ignore[arg-type]
-        rules = _rules[kind] = (_group,) if _members(error) else _rules_of(kind)
+        rules = _rules[kind] = (_group,) if members(error) else _rules_of(kind)
         if rules and isinstance(rules[0], Always):
             _fixed[kind] = rules[0].verdict
     if _classifiers:
@@ -142,17 +150,6 @@ def _judge(error: BaseException) -> Verdict:
     return UNKNOWN
 
 
-def is_control_flow(kind: type) -> bool:
-    """Whether exceptions of this type are another library's way to steer (cancellation, celery's Retry), or fatal."""
-    if issubclass(kind, (MemoryError, RecursionError)):
-        return True
-    for base in kind.__mro__:
-        root = base.__module__.partition(".")[0]
-        if root in PASS_THROUGH and base.__name__ in PASS_THROUGH[root]:
-            return True
-    return False
-
-
 def _custom(error: BaseException) -> TraxError | type[TraxError] | None:
     for kind, classifier in _classifiers:
         if not isinstance(error, kind):
@@ -166,19 +163,27 @@ def _custom(error: BaseException) -> TraxError | type[TraxError] | None:
     return None
 
 
-def _members(error: BaseException) -> tuple[BaseException, ...]:
-    members = getattr(error, "exceptions", None)
-    if isinstance(members, tuple) and any(base.__name__ == "BaseExceptionGroup" for base in type(error).__mro__):
-        return members
-    return ()
-
-
 def _group(error: BaseException) -> Verdict:
-    """A group is what its first member is, and retryable only if all its leaves are."""
-    members = _members(error)
-    first = members[0]
-    kind = type(first) if isinstance(first, TraxError) else judge(first).kind
-    return Verdict(kind, all(is_retryable_error(member) for member in members))
+    """A group is what the gravest of its leaves is, in whatever order they stand: one that is not retryable before one that
+    is, what is known before what is not. It is retryable only if all its leaves are, after the longest of their waits."""
+    verdicts = [(leaf, judge(leaf)) for leaf in leaves(error)]
+    gravest = min(verdicts, key=lambda entry: _gravity(*entry))[1]
+    waits = [verdict.retry_after for _, verdict in verdicts if verdict.retry_after is not None]
+    again = all(_retryable(verdict) for _, verdict in verdicts)
+    return Verdict(gravest.kind, again, max(waits) if again and waits else None)
+
+
+def _gravity(error: BaseException, verdict: Verdict) -> tuple[bool, bool, int, str]:
+    """What orders the leaves of a group, the gravest first."""
+    severity = SEVERITIES.index(_severity(error, verdict))
+    return _retryable(verdict), verdict.kind is TraxError, severity, verdict.kind.__name__
+
+
+def _severity(error: BaseException, verdict: Verdict) -> Severity:
+    if isinstance(error, TraxError):
+        return error.severity
+    registered = error_code(verdict.kind.default_code)
+    return "error" if registered is None else registered.severity
 
 
 def _rules_of(kind: type) -> tuple[Rule, ...]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
-from functools import lru_cache
 from types import FrameType, TracebackType
 from typing import Final
 
 from ..signals import ErrorFacts
+from ..signals.frames import of_application
 from .base import MARKS, TraxError
-from .classification import _custom, _retryable, is_control_flow, judge
+from .classification import _custom, _retryable, judge
 from .codes import CATEGORIES, error_code
+from .control_flow import is_control_flow
 
 FRAMES: Final = 3
 """The innermost frames of the application that a fingerprint looks at."""
@@ -75,7 +75,7 @@ def _places(error: BaseException) -> list[str]:
     entry: TracebackType | None = error.__traceback__
     outermost = entry.tb_frame.f_back if entry is not None else None
     while entry is not None:
-        if _of_application(entry.tb_frame.f_code.co_filename):
+        if of_application(entry.tb_frame.f_code.co_filename):
             frames.append(entry.tb_frame)
             if len(frames) > FRAMES:
                 del frames[0]
@@ -83,7 +83,7 @@ def _places(error: BaseException) -> list[str]:
     places = [_place(frame) for frame in reversed(frames)]
     steps = 0
     while outermost is not None and len(places) < FRAMES and steps < MAX_STEPS:
-        if _of_application(outermost.f_code.co_filename):
+        if of_application(outermost.f_code.co_filename):
             places.append(_place(outermost))
         outermost = outermost.f_back
         steps += 1
@@ -95,29 +95,3 @@ def _place(frame: FrameType) -> str:
     if module == "__main__":
         module = os.path.basename(frame.f_code.co_filename).removesuffix(".py")  # noqa: PTH119
     return f"{module}:{frame.f_code.co_name}"
-
-
-@lru_cache(maxsize=4096)
-def _of_application(filename: str) -> bool:
-    """Whether a frame's file is the application's own: neither Python's, nor an installed package's, nor ours."""
-    if filename.startswith("<frozen") or "/site-packages/" in filename or "/dist-packages/" in filename:
-        return False
-    resolved = filename if filename.startswith("<") else os.path.realpath(filename)
-    if resolved.startswith(_own()):
-        return False
-    return not resolved.startswith(_libraries()) and not resolved.startswith(f"{sys.base_prefix}/lib/python")
-
-
-@lru_cache(maxsize=1)
-def _own() -> str:
-    """The package's folder; asking the file system is dear, so not at import."""
-    return os.path.realpath(__file__).rpartition("/errors/")[0] + "/"
-
-
-@lru_cache(maxsize=1)
-def _libraries() -> tuple[str, ...]:
-    """The folders of installed code, each with its slash."""
-    import sysconfig
-
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    return tuple({f"{path}/" for name, path in sysconfig.get_paths().items() if name in names})

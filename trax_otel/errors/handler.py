@@ -8,7 +8,11 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, overload
 
-from ..signals import record_error
+from .. import lifecycle
+from ..signals import ErrorFacts, mark_in_trace, marked_in_trace, record_error
+from ..signals.stacktrace import exc_info
+from .awaiting import SETTLED, has_to_be_awaited, is_coroutine_function, refuse_awaitable, watched_from_aside
+from .control_flow import is_time_limit, steers
 from .facts import error_facts
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,25 +38,35 @@ class _Handling:
         self.logger = logger
         self.on_error = on_error
 
-    def handle(self, error: Exception) -> None:
-        facts = error_facts(error)
-        record_error(error, facts)
-        self._log_once(error, facts.code)
-        if self.on_error is None:
-            return
-        try:
-            self.on_error(error)
-        except Exception:  # a callback's failure must not hide the error it was told of
-            _logger.warning("the on_error callback of %s raised", self.name, exc_info=True)
+    def told(self, error: BaseException | None) -> None:
+        """What a Task or Future came to, which keeps its outcome."""
+        if error is not None:
+            self.handle(error)
 
-    def _log_once(self, error: Exception, code: str) -> None:
-        marks = getattr(error, "__dict__", {})
-        if marks.get(_LOGGED):
+    def handle(self, error: BaseException) -> bool:
+        """Tell of an error; whether it is answered by the default. Never raises, whatever the error's attributes do."""
+        if not isinstance(error, Exception) or steers(type(error)):
+            return False
+        facts = error_facts(error)
+        for tell in (record_error, self._log_once):
+            try:
+                tell(error, facts)
+            except Exception as failure:  # an error whose attributes raise, a filter or handler of the application's
+                lifecycle.report(f"telling of an error of {self.name} failed: {type(failure).__name__}")
+        if self.on_error is not None:
+            try:
+                refuse_awaitable(self.on_error, self.on_error(error))
+            except Exception:  # a callback's failure must not hide the error it was told of
+                _logger.warning("the on_error callback of %s raised", self.name, exc_info=True)
+        return not (self.reraise or is_time_limit(type(error)))
+
+    def _log_once(self, error: Exception, facts: ErrorFacts) -> None:
+        if marked_in_trace(error, _LOGGED):
             return
-        marks[_LOGGED] = True
+        mark_in_trace(error, _LOGGED)
         logger = self.logger or logging.getLogger(self.name.rpartition(".")[0] or self.name)
-        extra = {"error_code": code, "error_type": type(error).__name__, "operation": self.name}
-        logger.error("%s failed: %s", self.name, code, exc_info=error, extra=extra)
+        extra = {"error_code": facts.code, "error_type": type(error).__name__, "operation": self.name}
+        logger.error("%s failed: %s", self.name, facts.code, exc_info=exc_info(error), extra=extra)
 
 
 @overload
@@ -84,8 +98,10 @@ def error_handler(
 
     Each error is classified, recorded on the current span and counted once, logged once with its code however many handlers
     it crosses, and raised again as it is. With `reraise=False` the call returns `default` instead (a generator ends). What
-    is no `Exception` (cancellation, exits) passes untouched. `on_error` is called with each error; if it raises, that is
-    logged. Raises TypeError for what is no function.
+    is no `Exception` (cancellation, exits) and what libraries steer by passes untouched; a job's time limit is told, and
+    always raised. `on_error` is called with each error; if it raises, that is logged. What a plain function hands back to be
+    awaited is handled when it is; a Task or Future keeps its outcome, and is only told of. Raises TypeError for what is no
+    function.
     """
     if function is None:
         return functools.partial(
@@ -99,9 +115,11 @@ def _decorate(function: Any, *, operation: str | None, **options: Any) -> Any:
         return type(function)(_decorate(function.__func__, operation=operation, **options))
     if not callable(function) or inspect.isclass(function):
         raise TypeError(f"error_handler decorates functions, not {function!r}")
+    if is_coroutine_function(options["on_error"]):
+        raise TypeError(f"on_error={options['on_error']!r} is a coroutine function; it is called, not awaited")
     name = operation or f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
     handling = _Handling(name, **options)
-    if inspect.iscoroutinefunction(function):
+    if is_coroutine_function(function):
         return _coroutine(function, handling)
     if inspect.isasyncgenfunction(function):
         return _async_generator(function, handling)
@@ -111,17 +129,30 @@ def _decorate(function: Any, *, operation: str | None, **options: Any) -> Any:
 
 
 def _plain(function: Any, handling: _Handling) -> Any:
+    watching = functools.partial(_awaited, handling)
+
     @functools.wraps(function)
     def handled(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            value = function(*args, **kwargs)
         except Exception as error:
-            handling.handle(error)
-            if handling.reraise:
-                raise
-            return handling.default
+            if handling.handle(error):
+                return handling.default
+            raise
+        if type(value) in SETTLED or not has_to_be_awaited(value):
+            return value
+        return watched_from_aside(value, handling.told, watching)
 
     return handled
+
+
+async def _awaited(handling: _Handling, value: Any) -> Any:
+    try:
+        return await value
+    except Exception as error:
+        if handling.handle(error):
+            return handling.default
+        raise
 
 
 def _coroutine(function: Any, handling: _Handling) -> Any:
@@ -130,10 +161,9 @@ def _coroutine(function: Any, handling: _Handling) -> Any:
         try:
             return await function(*args, **kwargs)
         except Exception as error:
-            handling.handle(error)
-            if handling.reraise:
-                raise
-            return handling.default
+            if handling.handle(error):
+                return handling.default
+            raise
 
     return handled
 
@@ -144,35 +174,35 @@ def _generator(function: Any, handling: _Handling) -> Any:
         try:
             return (yield from function(*args, **kwargs))
         except Exception as error:
-            handling.handle(error)
-            if handling.reraise:
-                raise
-            return handling.default
+            if handling.handle(error):
+                return handling.default
+            raise
 
     return handled
 
 
 def _async_generator(function: Any, handling: _Handling) -> Any:
+    """What `yield from` does, for async generators: what is sent and thrown in passes through."""
+
     @functools.wraps(function)
     async def handled(*args: Any, **kwargs: Any) -> Any:
         inner = function(*args, **kwargs)
-        sent: Any = None
+        step, argument = inner.asend, None
         try:
             while True:
                 try:
-                    value = await inner.asend(sent)
-                except StopAsyncIteration:
+                    value = await step(argument)
+                except StopAsyncIteration:  # it ended, or swallowed what was thrown in
                     return
                 try:
-                    sent = yield value
+                    step, argument = inner.asend, (yield value)
                 except GeneratorExit:
                     raise
                 except BaseException as thrown:
-                    value = await inner.athrow(thrown)
-                    sent = yield value
+                    step, argument = inner.athrow, thrown
         except Exception as error:
-            handling.handle(error)
-            if handling.reraise:
+            argument = None  # what was thrown in and comes out again would hold this frame, and the frame it
+            if not handling.handle(error):
                 raise
         finally:
             await inner.aclose()

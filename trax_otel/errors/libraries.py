@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from .cloud_libraries import BOTOCORE, google_failed, grpc_failed
+from .control_flow import ANSWERS, answered_status
 from .database_libraries import PSYCOPG, sqlalchemy_failed
 from .hierarchy import (
     APIError,
@@ -24,17 +25,16 @@ from .hierarchy import (
     ValidationError,
 )
 from .http_libraries import AIOHTTP, HTTPX, REQUESTS, URLLIB3, connection_failed, urllib_failed
-from .verdict import MISSING_CREDENTIALS, Always, Rule, Verdict, sqlite_message
-
-PASS_THROUGH: Final = {
-    "celery": frozenset({"Retry", "Ignore", "Reject", "TaskPredicate"}),
-    "asyncio": frozenset({"CancelledError"}),
-    "concurrent": frozenset({"CancelledError"}),
-}
-"""Control flow of other libraries, which is no error."""
+from .verdict import MISSING_CREDENTIALS, Always, Rule, Verdict, http, sqlite_message
 
 
-RULES: Final[dict[str, dict[str, Rule]]] = {
+def _answers(error: BaseException) -> Verdict | None:
+    """What an application raises to answer a request is what its status says."""
+    status = answered_status(error)
+    return None if status is None or status < 400 else http(status)
+
+
+_LIBRARIES: Final[dict[str, dict[str, Rule]]] = {
     "requests": REQUESTS,
     "httpx": HTTPX,
     "urllib3": URLLIB3,
@@ -69,6 +69,7 @@ RULES: Final[dict[str, dict[str, Rule]]] = {
         "MultipleResultsFound": Always(InvalidInputError),
         "SQLAlchemyError": Always(ProcessingError, False),
     },
+    "asyncpg": {"PostgresError": PSYCOPG["Error"], "InterfaceError": PSYCOPG["InterfaceError"]},
     "psycopg": PSYCOPG,
     "psycopg2": PSYCOPG,
     "psycopg_pool": PSYCOPG,
@@ -89,4 +90,10 @@ RULES: Final[dict[str, dict[str, Rule]]] = {
     },
     "jsonschema": {"ValidationError": Always(ValidationError), "SchemaError": Always(ConfigurationError)},
     "pydantic_core": {"ValidationError": Always(ValidationError)},
+    "fastapi": {"RequestValidationError": Always(ValidationError)},
 }  # fmt: skip
+
+RULES: Final[dict[str, dict[str, Rule]]] = {
+    package: {**dict.fromkeys(ANSWERS.get(package, ()), _answers), **_LIBRARIES.get(package, {})}
+    for package in {**_LIBRARIES, **ANSWERS}
+}

@@ -107,9 +107,13 @@ def retry_after(value: Any) -> float | None:
         seconds = float(text)
     except ValueError:
         import email.utils  # 18 modules, for the rare header that is a date
+        from datetime import timezone
 
         try:
-            seconds = email.utils.parsedate_to_datetime(text).timestamp() - clock.current().time_ns() / 1e9
+            date = email.utils.parsedate_to_datetime(text)
+            if date.tzinfo is None:  # the form of asctime, and -0000: HTTP's dates are GMT whatever they say
+                date = date.replace(tzinfo=timezone.utc)
+            seconds = date.timestamp() - clock.current().time_ns() / 1e9
         except (ValueError, TypeError, IndexError, OverflowError):
             return None
     return min(max(0.0, seconds), MAX_RETRY_AFTER) if seconds == seconds else None

@@ -16,10 +16,12 @@ from opentelemetry.propagators.textmap import (
     default_getter,
     default_setter,
 )
+from opentelemetry.trace import get_current_span
 
 from .. import config
-from ..signals import Correlation, current_correlation, valid_correlation_id
+from ..signals import Correlation, current_correlation, roots, valid_correlation_id
 from ..signals.correlation import with_correlation
+from ..signals.private import members_of
 
 
 class CorrelationPropagator(TextMapPropagator):
@@ -45,6 +47,7 @@ class CorrelationPropagator(TextMapPropagator):
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
         """Set the first configured header, where the id is to be sent on."""
+        roots.refer_to(get_current_span(context))
         runtime = config.settings().runtime
         correlation_id = current_correlation(context).id
         if runtime.propagate_correlation and runtime.correlation_headers and correlation_id is not None:
@@ -67,6 +70,6 @@ def _first(values: Any) -> str | None:
 def install_correlation() -> None:
     """Add the propagator to the global ones; doing it twice changes nothing."""
     present = propagate.get_global_textmap()
-    members = list(getattr(present, "_propagators", [present]))
+    members = members_of(present)
     if not any(isinstance(member, CorrelationPropagator) for member in members):
         propagate.set_global_textmap(CompositePropagator([*members, CorrelationPropagator()]))

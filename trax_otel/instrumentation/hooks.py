@@ -5,16 +5,13 @@ Each hook tells and then calls the one that was there before, so what the servic
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from functools import partial
 from typing import Any, Final, Literal
 
-from .. import lifecycle, semconv
-from ..errors import error_facts
-from ..lifecycle import Participant
-from ..signals.events import count_error, emit_record, exception_attributes
-from ..signals.stacktrace import describe
+from .. import semconv
 from .imports import when_imported
 
 Source = Literal["main", "thread", "asyncio", "unraisable"]
@@ -29,19 +26,26 @@ def install_hooks() -> None:
         threading.excepthook = _marked(_thread_hook(threading.excepthook))
     if not hasattr(sys.unraisablehook, _MARK):
         sys.unraisablehook = _marked(_unraisable_hook(sys.unraisablehook))
-    lifecycle.register(Participant("uncaught", lifecycle.ORDER_PRODUCERS, shutdown=lambda _: _report_behind_our_back()))
+    atexit.register(_report_behind_our_back)
     for module in ("asyncio.base_events", "uvloop"):
         when_imported(module, partial(_hook_loops, module))
 
 
 def report_uncaught(error: BaseException | None, source: Source, thread: str = "") -> None:
-    """Count an uncaught error and send a log record; never raises. What is no `Exception` is no error.
+    """Count an uncaught error and send a log record; never raises. What is no `Exception`, nor a group that holds one, is none.
 
     Where it was recorded before, the record says so, and it counts once.
     """
-    if not isinstance(error, Exception):
+    if error is None or not (isinstance(error, Exception) or hasattr(error, "exceptions")):
         return
     try:
+        from ..errors import error_facts
+        from ..errors.control_flow import leaves
+        from ..signals.events import count_error, emit_record, exception_attributes
+        from ..signals.stacktrace import describe
+
+        if not any(isinstance(leaf, Exception) for leaf in leaves(error)):
+            return
         facts = error_facts(error)
         attributes: dict[str, Any] = {semconv.ERROR_HANDLED_BY: source}
         if thread:
@@ -83,9 +87,18 @@ def _thread_hook(before: Any) -> Any:
     return excepthook
 
 
+def _is_of_a_fork(traceback: Any) -> bool:
+    """Whether it was raised by gevent's own hook after a fork: it asserts that no thread it did not start was there."""
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    frame = getattr(traceback, "tb_frame", None)
+    return frame is not None and frame.f_globals.get("__name__") == "gevent.threading"
+
+
 def _unraisable_hook(before: Any) -> Any:
     def unraisablehook(arguments: Any) -> None:
-        report_uncaught(arguments.exc_value, "unraisable")
+        if not _is_of_a_fork(arguments.exc_traceback):
+            report_uncaught(arguments.exc_value, "unraisable")
         before(arguments)
 
     return unraisablehook
@@ -104,6 +117,9 @@ def _hook_loops(name: str) -> None:
         if _has_own_handler(self):
             report_uncaught(error, "asyncio")
         elif isinstance(error, Exception):
+            from ..errors import error_facts
+            from ..signals import count_error
+
             count_error(error, error_facts(error))
         before(self, context)
 

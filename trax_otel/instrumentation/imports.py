@@ -8,14 +8,19 @@ import system's own lock of that module: so `from flask import Flask`, in any th
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
+    from opentelemetry.context import Context
+
 _waiting: Final[dict[str, list[Callable[[], object]]]] = {}
+_postponed: Final[list[Callable[[], object]]] = []
+_postponing = 0
 
 
 def when_imported(name: str, action: Callable[[], object]) -> None:
@@ -39,6 +44,15 @@ def is_imported(name: str) -> bool:
 def is_being_imported(name: str) -> bool:
     """Whether the module's import has begun and not ended, in this thread or another."""
     return bool(getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False))
+
+
+def current_context() -> Context | None:
+    """OpenTelemetry's context; None where nobody has imported OpenTelemetry, and so nothing can be in it."""
+    if not is_imported("opentelemetry.context"):
+        return None
+    from opentelemetry.context import get_current
+
+    return get_current()
 
 
 class Watcher:
@@ -86,10 +100,26 @@ class ReportingLoader:
 
 
 def _has_been_imported(name: str) -> None:
-    actions = _waiting.pop(name, None)
     parent, _, child = name.rpartition(".")
-    if actions and parent in sys.modules:
+    if name in _waiting and parent in sys.modules:
         # The import system does the same a moment later; an action that says `import a.b` relies on it.
         setattr(sys.modules[parent], child, sys.modules[name])
-    for action in actions or ():
-        action()
+    while name in _waiting:  # an action may add another
+        for action in _waiting.pop(name):
+            if _postponing:
+                _postponed.append(action)
+            else:
+                action()
+
+
+@contextmanager
+def postponing() -> Iterator[None]:
+    """What is imported in the block counts as imported at the block's end: while a program patches itself, say."""
+    global _postponing
+    _postponing += 1
+    try:
+        yield
+    finally:
+        _postponing -= 1
+        while _postponed and not _postponing:
+            _postponed.pop(0)()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
-from .. import lifecycle
+from .. import originals
+from ..remarks import say_once
 from .django_settings import when_middleware_is_loaded
 from .imports import is_being_imported, is_imported, when_imported
+from .refusals import say
 from .targets import FIRST, triggers
 
 Load = Callable[[], object]
@@ -73,11 +74,15 @@ class Instrumentor:
         try:
             with _without_warnings():
                 self._load()
+            say_once()  # its module brought a logger
+            from ..signals import roots  # with the first library that is observed, not at the start
+
+            roots.activated(self.module)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit, or a panic of a library in Rust, must not end the service either
             if not self._misses_its_library(error):
-                lifecycle.report(f"instrumentation of {self.name} failed: {type(error).__name__}: {error}")
+                say(self.name, f"instrumentation of {self.name} failed: {type(error).__name__}: {error}")
 
     def _misses_its_library(self, error: BaseException) -> bool:
         """Whether the library is not installed, which is no failure; a dependency of the instrumentor's own is one."""
@@ -105,11 +110,11 @@ class OnThisThread:
     """Stands for the pattern of a warning's text in a filter: it fits every text, on the thread that made it."""
 
     def __init__(self) -> None:
-        self._thread = threading.get_ident()
+        self._thread = originals.get_ident()
 
     def match(self, text: str) -> bool:
         """Whether the filter is for the thread that asks."""
-        return threading.get_ident() == self._thread
+        return originals.get_ident() == self._thread
 
 
 @contextmanager

@@ -1,29 +1,25 @@
 """Threads and executors carry the context: trace, correlation id, bound fields and baggage.
 
-Tasks of asyncio copy the context by themselves; threads and executors start with an empty one.
+Tasks of asyncio copy the context by themselves; threads, executors and greenlets start with an empty one.
 """
 
 from __future__ import annotations
 
-import concurrent.futures.thread
 import functools
 import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context as otel_context
-from opentelemetry import propagate
-
-from ..signals import attach_correlation, current_correlation, detach
-from .imports import when_imported
+from .greenlets import carry_to_greenlets
+from .imports import current_context, when_imported
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
 _MARK: Final = "__trax_carries__"
 _CONTEXT: Final = "__trax_context__"
-_OWN_THREADS: Final = ("trax-otel", "OtelBatch", "OtelPeriodic")
+_OWN_THREADS: Final = ("trax-", "OtelBatch", "OtelPeriodic")
 """Threads that serve the whole process, whoever starts them."""
 
 
@@ -34,9 +30,15 @@ def carry_context() -> None:
     """
     _wrap(threading.Thread, "start", _start)
     _wrap(threading.Thread, "_bootstrap_inner", _in_context)
-    _wrap(concurrent.futures.thread._WorkItem, "__init__", _item)
-    _wrap(concurrent.futures.thread._WorkItem, "run", _in_context)
+    when_imported("concurrent.futures.thread", _wrap_executor)
     when_imported("concurrent.futures.process", _wrap_process_pool)
+    carry_to_greenlets()
+
+
+def _wrap_executor() -> None:
+    item = sys.modules["concurrent.futures.thread"]._WorkItem  # type: ignore[attr-defined,unused-ignore]
+    _wrap(item, "__init__", _item)
+    _wrap(item, "run", _in_context)
 
 
 def _wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
@@ -53,7 +55,7 @@ def _wrap(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
 
 
 def _start(original: Any, thread: threading.Thread, /) -> Any:
-    context = otel_context.get_current()
+    context = current_context()
     if context and not str(getattr(thread, "_name", "")).startswith(_OWN_THREADS):
         thread.__dict__[_CONTEXT] = context
     return original(thread)
@@ -61,7 +63,7 @@ def _start(original: Any, thread: threading.Thread, /) -> Any:
 
 def _item(original: Any, item: Any, /, *args: Any, **kwargs: Any) -> None:
     # An empty context is carried too: the worker's own is that of whoever happened to start it.
-    item.__dict__[_CONTEXT] = otel_context.get_current()
+    item.__dict__[_CONTEXT] = current_context()
     original(item, *args, **kwargs)
 
 
@@ -69,7 +71,11 @@ def _in_context(original: Any, begun: Any, /, *args: Any, **kwargs: Any) -> Any:
     context: Context | None = begun.__dict__.pop(_CONTEXT, None)
     if context is None:
         return original(begun, *args, **kwargs)
-    token = otel_context.attach(context)
+    from opentelemetry.context import attach
+
+    from ..signals import detach
+
+    token = attach(context)
     try:
         return original(begun, *args, **kwargs)
     finally:
@@ -84,6 +90,12 @@ def _wrap_process_pool() -> None:
 
 
 def _submit_to_process(original: Any, executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    if not current_context():
+        return original(executor, function, *args, **kwargs)
+    from opentelemetry import propagate
+
+    from ..signals import current_correlation
+
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     correlation = current_correlation()
@@ -103,7 +115,12 @@ def call_with(
     **kwargs: Any,
 ) -> Any:
     """Call a function in another process with what a carrier brought."""
-    outer = otel_context.attach(propagate.extract(carrier))
+    from opentelemetry import propagate
+    from opentelemetry.context import attach
+
+    from ..signals import attach_correlation, detach
+
+    outer = attach(propagate.extract(carrier))
     inner = attach_correlation(id=correlation_id, fields=fields)
     try:
         return function(*args, **kwargs)

@@ -5,7 +5,7 @@ An instrumentor imports the library that it wraps. One that is not listed here i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 PUBLISHER: Final = "opentelemetry.instrumentation."
@@ -24,7 +24,7 @@ TRIGGERS: Final[Mapping[str, tuple[str, ...]]] = {
     "boto3": ("boto3",),
     "botocore": ("botocore.client",),
     "cassandra": ("cassandra.cluster",),
-    "celery": ("celery",),
+    "celery": ("celery.app",),
     "click": ("click",),
     "confluent_kafka": ("confluent_kafka",),
     "django": ("django.core.handlers.base",),
@@ -62,11 +62,86 @@ TRIGGERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Instrumentor → the modules of which the first that is imported loads it.
 
-A package where the instrumentor replaces names in it; a module of it where the package alone does nothing yet."""
+A package where the instrumentor replaces names in it; a module of it where the package alone does nothing yet, or where
+programs patch themselves between the package's import and the use of the rest (celery's pools of gevent and eventlet): an
+instrumentor must not be the one who imports the rest too early."""
 
 FIRST: Final[Mapping[str, str]] = {"starlette": "fastapi"}
 """Instrumentor → the one to load before it. FastAPI's class derives from Starlette's: derived from the instrumented
 one, it would count as instrumented, and its requests bear no route."""
+
+
+ADOPTED: Final = (
+    "aiosqlite.core",
+    "uvicorn.protocols.http.h11_impl",
+    "uvicorn.protocols.http.httptools_impl",
+    "uvicorn.protocols.http.zttp_impl",
+    "uvicorn.protocols.http.zttp_h2_impl",
+    "uvicorn.protocols.websockets.websockets_impl",
+    "uvicorn.protocols.websockets.websockets_sansio_impl",
+    "uvicorn.protocols.websockets.wsproto_impl",
+    "gunicorn.http.wsgi",
+    "gunicorn.workers.base",
+    "gunicorn.asgi.protocol",
+    "gunicorn.workers.sync",
+    "gunicorn.workers.base_async",
+    "gunicorn.workers.gthread",
+    "hypercorn.asyncio.task_group",
+    "hypercorn.trio.task_group",
+    "daphne.server",
+    "waitress.channel",
+    "waitress.task",
+    "werkzeug.serving",
+    "gevent.pywsgi",
+    "eventlet.wsgi",
+    "granian.asgi",
+    "granian.wsgi",
+    "granian.rsgi",
+    "sanic.server.protocols.http_protocol",
+    "sanic.asgi",
+    "sanic.handlers.error",
+    "cheroot.server",
+    "cheroot.wsgi",
+    "wsgiref.handlers",
+    "http.server",
+    "socketserver",
+    "litestar.middleware._internal.exceptions.middleware",
+    "quart.app",
+    "falcon.app",
+    "falcon.asgi.app",
+    "bottle",
+    "datasette.app",
+    "loguru._logger",
+    "structlog._base",
+    "rq.queue",
+    "rq.job",
+    "rq.worker",
+    "huey.api",
+    "dramatiq.broker",
+    "arq.connections",
+    "arq.worker",
+    "apscheduler.job",
+    "apscheduler.executors.asyncio",
+    "apscheduler.executors.debug",
+    "apscheduler.executors.gevent",
+    "apscheduler.executors.pool",
+    "apscheduler.executors.tornado",
+    "apscheduler.executors.twisted",
+)
+"""Modules of servers, job and log libraries that are hooked here, without an instrumentor of OpenTelemetry's."""
+
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "boto3": "boto3sqs",
+    **dict.fromkeys(("grpc_aio_client", "grpc_aio_server", "grpc_client", "grpc_server"), "grpc"),
+}
+
+
+def watched_modules() -> Iterator[str]:
+    """Modules that show that there may be something to instrument: libraries, and the instrumentors' own modules."""
+    for name, modules in TRIGGERS.items():
+        yield from modules
+        yield f"{PUBLISHER}{_ELSEWHERE.get(name, name.replace('-', '_'))}"
+    yield from ADOPTED
 
 
 def triggers(entry_point: Any) -> tuple[str, ...]:

@@ -4,7 +4,7 @@
 #   decode, decode_metrics, otlp_json, wire   from OTLP requests to rows
 #   writer                                    the one thread that writes, and answers after the commit
 #   http_receiver, grpc_receiver, server      the ways in
-#   model, queries, operations, failures      what the views ask for, and the records they get
+#   model, queries, operations, failures, left_out   what the views ask for, and the records they get
 #   resilience/                               retries, breakers and recoveries, from metrics, spans and events
 #   tree, attempts, links                     a trace: its order, the waits in it, where its links lead
 #   formats, badges, words                    how figures, spans and events are written

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from .. import semconv
+from ..semconv import standard
 from .filters import log_conditions, span_conditions, where
 from .model import ErrorStats, Filter
 
@@ -25,8 +26,6 @@ Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 ROWS_AT_A_TIME: Final = 1_000
 """All are looked at; so many are held in memory."""
 
-_HTTP_STATUS: Final = ("http.response.status_code", "http.status_code")
-"""What stands for a type where a request failed by its answer alone; the second is of older instrumentations."""
 _LAST: Final = "replace({0}, rtrim({0}, replace({0}, '.', '')), '')"
 """SQL: a class's name without its module, since log records have the one and spans the other."""
 _SPANS: Final = f"""
@@ -120,7 +119,7 @@ def _occurrences(row: tuple[Any, ...]) -> Iterator[_Occurrence]:
     """The errors that a row tells of: one for each `exception` event, or one for the row itself."""
     service, version, code, kind, moment, message, trace_id, span_id, attributes_text, events_text, _ = row
     attributes = json.loads(attributes_text)
-    kind = kind or next((str(attributes[key]) for key in _HTTP_STATUS if key in attributes), None)
+    kind = kind or next((str(attributes[key]) for key in standard.HTTP_STATUS if key in attributes), None)
     recorded = [event for event in json.loads(events_text) if event[0] == semconv.EXCEPTION_EVENT]
     for _, time_ns, own in recorded or [("", moment, {})]:
         # What the span says is true of the error that failed it, not of others that were recorded on the way.

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from ..semconv.standard import same_attribute
 from .model import Filter
 
 LOG_TEXTS: Final = ("l.body", "l.attributes")
@@ -71,14 +72,17 @@ def begin(conditions: list[str], values: list[Any], column: str, trace_id: str) 
 
 
 def equal(conditions: list[str], values: list[Any], column: str, wanted: Filter) -> None:
-    """Add what `wanted.extra` asks of a column of attributes."""
+    """Add what `wanted.extra` asks of a column of attributes, by any of the names that an attribute has had."""
     for key, value in wanted.extra.items():
-        path = '$."{}"'.format(key.replace('"', ""))
-        conditions.append(
-            f"CASE json_type({column}, ?) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
-            f" ELSE CAST(json_extract({column}, ?) AS TEXT) END = ?"
-        )
-        values += [path, path, str(value).lower() if isinstance(value, bool) else str(value)]
+        ways = []
+        for name in same_attribute(key):
+            path = '$."{}"'.format(name.replace('"', ""))
+            ways.append(
+                f"CASE json_type({column}, ?) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
+                f" ELSE CAST(json_extract({column}, ?) AS TEXT) END = ?"
+            )
+            values += [path, path, str(value).lower() if isinstance(value, bool) else str(value)]
+        conditions.append(f"({' OR '.join(ways)})")
 
 
 def where(conditions: Iterable[str]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from ..semconv import standard
+
 _SYMBOLS: Final = {
     **{code: chr(0x2400 + code) for code in range(0x20)},
     0x7F: "␡",
@@ -97,5 +99,5 @@ def shown(value: Any) -> str:
 
 def http_status(attributes: Mapping[str, Any]) -> int | None:
     """The status of an HTTP call, by the attribute's present or former name; None where there is none."""
-    value = attributes.get("http.response.status_code", attributes.get("http.status_code"))
+    value = standard.first(attributes, *standard.HTTP_STATUS)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from ..semconv.standard import same_metric
 from .failures import error_stats
 from .filters import LOG_TEXTS, begin, log_conditions, series_conditions, span_conditions, where
+from .left_out import left_out, told
 from .model import (
     ErrorStats,
     Filter,
@@ -233,6 +235,10 @@ class Queries:
         """Where a follower of traces begins."""
         return int(self.rows("SELECT coalesce(max(id), 0) FROM trace")[0][0])
 
+    def left_out(self, wanted: Filter | None = None) -> str:
+        """What services left out of their traces, in a sentence; empty where that is nothing."""
+        return told(left_out(self.rows, wanted or Filter()))
+
     # --- Metrics -----------------------------------------------------------------------------------------------------------
 
     def metrics(self, wanted: Filter | None = None) -> list[MetricInfo]:
@@ -255,8 +261,11 @@ class Queries:
         ]
 
     def metric(self, name: str, wanted: Filter | None = None) -> list[MetricSeries]:
-        """The series of a metric with their points, oldest first."""
-        wanted = wanted or Filter()
+        """The series of a metric with their points, oldest first; where there is none, those of its other name."""
+        found = (self._series(one, wanted or Filter()) for one in same_metric(name))
+        return next((series for series in found if series), [])
+
+    def _series(self, name: str, wanted: Filter) -> list[MetricSeries]:
         conditions, values = series_conditions(Filter(service=wanted.service, extra=wanted.extra))
         rows = self.rows(
             "SELECT e.id, e.name, e.unit, e.kind, r.service, r.instance, e.temporality, e.monotonic, e.attributes"

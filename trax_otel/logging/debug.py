@@ -8,12 +8,11 @@ and recovery decide, since they log that at DEBUG; and, where asked for, where m
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from .. import config
+from .. import config, originals
 from ..metrics.usage import resident_memory
 from . import installation
 
@@ -21,7 +20,7 @@ OWN_LOGGER: Final = __name__.partition(".")[0]
 """The parent of all loggers of this package."""
 _TOP: Final = 10
 
-_lock = threading.RLock()
+_lock = originals.reentrant_lock()
 _undo: Final[list[Callable[[], None]]] = []  # of levels and console
 _stop_tracing: Callable[[], None] | None = None
 

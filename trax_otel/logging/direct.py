@@ -55,11 +55,11 @@ def write_directly(logger: logging.Logger, site: Site, level: int, msg: object, 
 
 def _is_alone(handler: FileHandler, logger: logging.Logger, level: int) -> bool:
     if (
-        level < handler.level
+        level < handler.threshold
         or handler.filters
         or logging.Logger.callHandlers is not dispatch.call_handlers
         or logging.getLogRecordFactory() is not logging.LogRecord
-        or signals.logger_provider() is not None
+        or signals.log_export()
         or (level >= logging.ERROR and config.debug())
     ):
         return False

@@ -59,7 +59,7 @@ class JsonFormatter(logging.Formatter):
             message_of(record),
             _ids(values.get("correlation_id"), values.get("trace_id"), values.get("span_id")),
             code,
-            dict(extras(record)),
+            dict(extras(record, error)),
         )
         if error is not None:
             return f'{line[:-1]},"exception":{json_value(_exception(error, record))}}}'
@@ -151,7 +151,7 @@ class TextFormatter(logging.Formatter):
             ("span_id", values.get("span_id")),
         ]
         text = "".join(f" {key}={_shown(value)}" for key, value in pairs if value is not None)
-        for key, value in extras(record):
+        for key, value in extras(record, error):
             text += f" {one_line(clean(key, 256))}={_shown(value)}"
         return text
 

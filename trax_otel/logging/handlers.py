@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from .. import lifecycle
+from .. import lifecycle, semconv
 from .formatters import ConsoleFormatter, JsonFormatter, TextFormatter
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class ContainedHandler(logging.Handler, ABC):
     name_for_people = "log handler"
 
     def __init__(self, level: int = logging.NOTSET) -> None:
-        super().__init__(level)
+        super().__init__()
+        self.setLevel(level)
         self.lost = 0
         self._told = False
         self._quiet_until = 0.0
@@ -37,8 +38,16 @@ class ContainedHandler(logging.Handler, ABC):
     def deliver(self, record: logging.LogRecord) -> None:
         """Write the record; may raise."""
 
+    def setLevel(self, level: int | str) -> None:  # noqa: N802  (the standard library's name)
+        """The least level that is handled; security events of INFO and above are in any case."""
+        super().setLevel(level)
+        self.threshold = self.level
+        self.level = min(self.level, logging.INFO)
+
     def handle(self, record: logging.LogRecord) -> bool:
         """The standard library's way, without its detours."""
+        if record.levelno < self.threshold and record.name != semconv.SECURITY_LOGGER:
+            return False
         if self.filters:
             return bool(super().handle(record))
         with self.lock or _no_lock:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from .. import lifecycle
+from .. import lifecycle, originals
 from . import dispatch
 from .direct import aim_at
 from .formatters import JsonFormatter, TextFormatter
@@ -43,7 +42,7 @@ class Installation:
         self.converted: list[logging.Logger] = []
 
 
-_lock = threading.RLock()
+_lock = originals.reentrant_lock()
 _current: Installation | None = None
 _given: Final[dict[str, logging.Logger]] = {}
 
@@ -59,11 +58,6 @@ def get_logger(name: str | None = None) -> logging.Logger:
     if _current is not None:
         _convert(logger, _current)
     return logger
-
-
-def current_settings() -> LoggingSettings | None:
-    """What is in force, or None."""
-    return None if _current is None else _current.settings
 
 
 def install(settings: LoggingSettings) -> None:
@@ -184,16 +178,20 @@ def lower_levels(level: int, *names: str) -> Callable[[], None]:
         targets: list[logging.Logger | logging.Handler] = [
             logging.getLogger(), *(logging.getLogger(name) for name in names), *handlers
         ]  # fmt: skip
-        before = [(target, target.level) for target in targets]
+        before = [(target, _threshold(target)) for target in targets]
         for target in targets:
             target.setLevel(level)
 
     def restore() -> None:
         for target, former in before:
-            if target.level == level:
+            if _threshold(target) == level:
                 target.setLevel(former)
 
     return restore
+
+
+def _threshold(target: logging.Logger | logging.Handler) -> int:
+    return target.threshold if isinstance(target, ContainedHandler) else target.level
 
 
 def provide_console() -> Callable[[], None]:

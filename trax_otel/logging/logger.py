@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .direct import write_directly
 from .dispatch import call_handlers_contained, part_of_logging, tell_once
-from .records import merge_extra, unformatted
+from .records import formats_as_usual, merge_extra, unformatted
 from .sites import make_record, site_of
 from .values import text_of
 
@@ -37,20 +37,28 @@ class TraxLogger(logging.Logger):
         extra: Mapping[str, object] | None = None,
         stack_info: bool = False,
         stacklevel: int = 1,
+        **fields: object,
     ) -> None:
+        """The standard library's own parameters, and any others as fields of the record: `logger.info("charged", amount=3)`."""
         try:
+            if fields:
+                extra = (
+                    {**fields, **extra}
+                    if isinstance(extra, Mapping)
+                    else fields
+                    if extra is None
+                    else {**fields, "extra": extra}
+                )
             frame = _caller(stacklevel)
             site = site_of(self.name, level, frame)
             if not (exc_info or stack_info or self.filters) and write_directly(self, site, level, msg, args, extra):
                 return
-            if args or type(msg) is not str:
-                msg, args = _checked(msg, args)
-            factory = logging.getLogRecordFactory()
-            if factory is logging.LogRecord:
+            if logging.getLogRecordFactory() is logging.LogRecord:
+                if args or type(msg) is not str:
+                    msg, args = _checked(msg, args)
                 record = make_record(site, msg, args)
             else:
-                code = frame.f_code
-                record = factory(self.name, level, code.co_filename, frame.f_lineno, msg, args, None, code.co_name)
+                record = _made_by_factory(self.name, level, frame, msg, args)
             if exc_info:
                 record.exc_info = _exc_info(exc_info)
             if stack_info:
@@ -83,6 +91,15 @@ def _caller(stacklevel: int) -> FrameType:
         if frame.f_back is None:
             return frame
         frame = frame.f_back
+
+
+def _made_by_factory(name: str, level: int, frame: FrameType, msg: object, args: Any) -> logging.LogRecord:
+    code = frame.f_code
+    factory = logging.getLogRecordFactory()
+    record = factory(name, level, code.co_filename, frame.f_lineno, msg, args, None, code.co_name)
+    if formats_as_usual(record):
+        record.msg, record.args = _checked(record.msg, record.args or ())
+    return record
 
 
 def _checked(msg: object, args: Any) -> tuple[object, Any]:

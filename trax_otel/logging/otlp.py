@@ -10,14 +10,17 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
+from contextvars import ContextVar
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import context as otel_context
 from opentelemetry._logs import SeverityNumber
 
 from .. import clock, errors, semconv, signals
+from ..remarks import TELEMETRY
 from ..signals.exporting import exporting
+from ..signals.private import is_suppressed
 from . import dispatch
 from .records import exception_of, extras, message_of, scope
 from .values import MAX_ATTRIBUTE_TEXT, attribute, clean, text_of
@@ -29,13 +32,15 @@ if TYPE_CHECKING:
 
     from ..signals import Correlation
 
+Reader = Callable[[logging.LogRecord], "logging.LogRecord | None"]
 LEVEL_VARIABLE: Final = "OTEL_PYTHON_LOG_HANDLER_LEVEL"
 """The standard variable for the lowest level that is exported."""
 MAX_BODY: Final = 32_768
 """Characters kept of a record's message."""
 MAX_EXTRAS: Final = 64
 """Extras and bound fields kept of one record."""
-_SILENT: Final = ("opentelemetry.sdk", "opentelemetry.exporter", "trax_otel.sdk")
+_SILENT: Final = (TELEMETRY, "trax_otel.sdk")
+"""Loggers of those who make telemetry: what they say of it is not sent as telemetry."""
 _FOREIGN_MODULES: Final = ("opentelemetry.instrumentation.logging.handler", "opentelemetry.sdk._logs._internal")
 _SEVERITY_TEXTS: Final = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
@@ -45,14 +50,12 @@ _MAX_NAMES: Final = 4_096
 _silent_names: Final[dict[str, bool]] = {}
 _loggers: tuple[LoggerProvider | None, dict[str, Logger]] = (None, {})
 _unseen: tuple[str, ...] = ()
+_readers: tuple[Reader, ...] = ()
 _rested: Final[list[tuple[Any, Any, Any]]] = []
 
 
-class _Busy(threading.local):
-    now = False
-
-
-_busy = _Busy()
+_busy: Final[ContextVar[bool]] = ContextVar("trax-log-export", default=False)
+"""Whether a record is being sent here: each thread, task and greenlet has its own, whenever `threading` was patched."""
 
 
 def attach_otlp_handler(owner: str = "application", *, level: int | None = None) -> None:
@@ -85,6 +88,16 @@ def otlp_handler_attached() -> bool:
     return bool(_owners)
 
 
+def read_records_by(reader: Reader) -> None:
+    """Have records that another log library hands to `logging` read by one who knows it.
+
+    `reader` gives the record that is to leave: the same one, a `LineRecord`, or None where that library's line left already.
+    """
+    global _readers
+    if reader not in _readers:
+        _readers = (*_readers, reader)
+
+
 def _level_from_environment() -> int:
     level = logging.getLevelName(os.environ.get(LEVEL_VARIABLE, "NOTSET").strip().upper())
     return level if isinstance(level, int) else logging.NOTSET
@@ -95,13 +108,31 @@ def _level_from_environment() -> int:
 
 def export(record: logging.LogRecord) -> None:
     """Send one record on."""
+    if _readers:
+        for reader in _readers:
+            read = reader(record)
+            if read is None:
+                return
+            record = read
+    send(record)
+
+
+def wants(level: int) -> bool:
+    """Whether a line of that level would leave: so that nothing is made of one that would not."""
+    if not _owners or level < _level:
+        return False
+    return signals.logger_provider() is not None or (level >= logging.INFO and scope()[1].is_recording())
+
+
+def send(record: logging.LogRecord) -> None:
+    """Send one record on, as it is."""
     provider = signals.logger_provider()
     context, span, correlation = scope()
     level = record.levelno
     as_event = level >= logging.INFO and span.is_recording()
-    if (provider is None and not as_event) or level < _level or _busy.now or _is_feedback(record.name, context):
+    if (provider is None and not as_event) or level < _level or _busy.get() or _is_feedback(record.name, context):
         return
-    _busy.now = True  # what the SDK logs about this very record, on this thread, goes to the other handlers only
+    token = _busy.set(True)  # what the SDK logs about this very record, on this thread, goes to the other handlers only
     try:
         error = exception_of(record)
         message = message_of(record)
@@ -115,7 +146,8 @@ def export(record: logging.LogRecord) -> None:
                 severity_number=_SEVERITIES.get(level) or severity_number(level),
                 severity_text=_SEVERITY_TEXTS.get(record.levelname) or text_of(record.levelname, 64),
                 body=clean(message, MAX_BODY),
-                attributes={**attributes, **_place(record), **_exception_attributes(error, span)},
+                # Where the provider has a limit, what came first goes first.
+                attributes={**_place(record), **attributes, **_exception_attributes(error, span)},
             )
         if as_event:
             attributes[semconv.LOG_SEVERITY] = text_of(record.levelname, 64)
@@ -123,7 +155,7 @@ def export(record: logging.LogRecord) -> None:
             attributes[semconv.LOGGER_NAME] = text_of(record.name, 256)
             signals.log_event(span, attributes, stamp)
     finally:
-        _busy.now = False
+        _busy.reset(token)
 
 
 def severity_number(level: int) -> SeverityNumber:
@@ -154,8 +186,7 @@ def _is_feedback(name: str, context: Context | None) -> bool:
     if silent or exporting():
         return True
     # The SDK's own export threads carry OpenTelemetry's suppression mark; an application's thread that does is its own.
-    suppressed = context is not None and context.get(otel_context._SUPPRESS_INSTRUMENTATION_KEY)
-    return bool(suppressed) and threading.current_thread().name.startswith("Otel")
+    return is_suppressed(context) and threading.current_thread().name.startswith("Otel")
 
 
 def _logger(provider: LoggerProvider, name: str) -> Logger:
@@ -177,16 +208,16 @@ def _attributes(record: logging.LogRecord, correlation: Correlation, error: Base
     attributes: dict[str, Any] = {}
     for key, value in islice(correlation.attributes.items(), MAX_EXTRAS):
         attributes[clean(key, 256) or "_"] = attribute(value)
-    for key, value in extras(record)[:MAX_EXTRAS]:
+    for key, value in extras(record, error)[:MAX_EXTRAS]:
         attributes[clean(key, 256) or "_"] = attribute(value)
     values = record.__dict__
     given = values.get("correlation_id")
     if given is not None:
         attributes[semconv.CORRELATION_ID] = attribute(given)
+    code = values.get("error_code")
     if error is not None:
         attributes.update(errors.error_facts(error).attributes)
-    code = values.get("error_code")
-    if code is not None:
+    elif code is not None:
         attributes[semconv.ERROR_CODE] = text_of(code, 128)
     return attributes
 
@@ -232,7 +263,7 @@ def _rest(kind: Any) -> None:
     original = kind.emit
 
     def emit(handler: Any, record: logging.LogRecord) -> None:
-        if not (_owners and _feeds_our_provider(handler)):
+        if not (_owners and feeds_our_provider(handler)):
             original(handler, record)
 
     emit.__wrapped__ = original  # type: ignore[attr-defined]
@@ -240,6 +271,7 @@ def _rest(kind: Any) -> None:
     _rested.append((kind, emit, original))
 
 
-def _feeds_our_provider(handler: Any) -> bool:
+def feeds_our_provider(handler: Any) -> bool:
+    """Whether what another bridge would send goes where ours sends it."""
     provider = getattr(handler, "_logger_provider", None)
     return provider is signals.logger_provider() or type(provider).__name__ == "ProxyLoggerProvider"

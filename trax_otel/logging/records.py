@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..signals import Correlation
 
 _PROBE: Final = logging.LogRecord("", 0, "", 0, "", (), None).__dict__
+_GET_MESSAGE: Final = logging.LogRecord.getMessage
 _STANDARD_COUNT: Final = len(_PROBE)
 STANDARD: Final = frozenset(_PROBE) | {"message", "asctime", "taskName"}
 """The attributes that belong to every record or that formatters leave behind."""
@@ -33,8 +34,21 @@ CONTEXT: Final = frozenset({"correlation_id", "trace_id", "span_id", "error_code
 # What opentelemetry-instrumentation-logging writes on records: the same facts under other names.
 _FOREIGN_CONTEXT: Final = {"otelTraceID", "otelSpanID", "otelTraceSampled", "otelServiceName"}
 _MAX_EXTRAS: Final = 256
-NOT_EXTRA: Final = STANDARD | CONTEXT | _FOREIGN_CONTEXT
+_STAMPED: Final = "_trax_stamped"
+"""Says that the ids on a record are ours; it travels with a record that another thread or process handles."""
+_OURS: Final = ("trace_id", "span_id")
+NOT_EXTRA: Final = STANDARD | CONTEXT | _FOREIGN_CONTEXT | {_STAMPED}
 """The names that are no extras."""
+
+
+class LineRecord(logging.LogRecord):
+    """A line of another log library, for the bridge alone: `fields` are its extras, each under its own name.
+
+    Among a record's attributes a field called `name` or `module` would need another name. Of those it has what the bridge
+    reads.
+    """
+
+    fields: Mapping[str, Any]
 
 
 class Surroundings:
@@ -76,37 +90,68 @@ def scope() -> tuple[Context | None, Span, signals.Correlation]:
 
 
 def stamp(record: logging.LogRecord) -> None:
-    """Write correlation id, trace id, span id and bound fields on the record; what it already bears stays."""
+    """Write correlation id, trace id, span id and bound fields on the record, once.
+
+    A correlation id that the caller gave stays; extras called `trace_id` or `span_id` get an underscore behind their name.
+    """
     values = record.__dict__
-    if "trace_id" in values and "span_id" in values:
+    if _STAMPED in values:
         return
+    values[_STAMPED] = True
     around = surroundings()
     if "correlation_id" not in values:
         values["correlation_id"] = around.correlation.id
-    if "trace_id" not in values:
-        values["trace_id"] = around.trace_id
-    if "span_id" not in values:
-        values["span_id"] = around.span_id
+    for name in _OURS:
+        if name in values:
+            values[f"{name}_"] = values[name]
+    values["trace_id"] = around.trace_id
+    values["span_id"] = around.span_id
     if around.correlation.fields:
         for key, value in around.correlation.fields.items():
             values.setdefault(f"{key}_" if key in STANDARD else key, value)
 
 
-def extras(record: logging.LogRecord) -> list[tuple[str, Any]]:
-    """The record's extras and bound fields, without what has a place of its own."""
+def extras(record: logging.LogRecord, error: BaseException | None = None) -> list[tuple[str, Any]]:
+    """The record's extras and bound fields, without what has a place of its own.
+
+    A caller's `error_code` beside an exception, which has its own, gets an underscore behind its name; so do ids of a record
+    that nobody has stamped.
+    """
     values = record.__dict__
     keys = list(values)
     if type(record) is logging.LogRecord:
         del keys[:_STANDARD_COUNT]  # its own attributes come first, always
+    elif type(record) is LineRecord:
+        return _line_extras(record.fields, error)[:_MAX_EXTRAS]
     found = []
     for key in keys:
         if key not in NOT_EXTRA:  # no comprehension: that would be one more call on every line
             found.append((key if type(key) is str else text_of(key, 256), values[key]))  # noqa: PERF401
+    if error is not None and "error_code" in values:
+        found.append(("error_code_", values["error_code"]))
+    if _STAMPED not in values:
+        found += [(f"{name}_", values[name]) for name in _OURS if name in values]
     return found[:_MAX_EXTRAS]
+
+
+def _line_extras(fields: Mapping[str, Any], error: BaseException | None) -> list[tuple[str, Any]]:
+    placed = {"correlation_id"} if error is not None else {"correlation_id", "error_code"}
+    found = [(text_of(key, 256), value) for key, value in fields.items() if key not in placed]
+    return [("error_code_" if key == "error_code" else key, value) for key, value in found]
+
+
+def formats_as_usual(record: logging.LogRecord) -> bool:
+    """Whether its message is `msg % args`: a class of the application's may have another way."""
+    return type(record).getMessage is _GET_MESSAGE
 
 
 def message_of(record: logging.LogRecord) -> str:
     """The record's message; where its arguments do not fit, the format and the arguments as they are."""
+    if not formats_as_usual(record):
+        try:
+            return text_of(record.getMessage())
+        except Exception:
+            pass
     message, arguments = record.msg, record.args
     if not arguments:
         return message if type(message) is str else text_of(message)
@@ -137,11 +182,11 @@ def exception_of(record: logging.LogRecord) -> BaseException | None:
 
 
 def error_code(record: logging.LogRecord, error: BaseException | None) -> str | None:
-    """The TRAX code: of the extra `error_code`, else of the exception."""
+    """The TRAX code: of the exception, else of the extra `error_code`."""
+    if error is not None:
+        return errors.error_facts(error).code
     given = record.__dict__.get("error_code")
-    if given is not None:
-        return text_of(given, 128)
-    return None if error is None else errors.error_facts(error).code
+    return None if given is None else text_of(given, 128)
 
 
 def stack_text(record: logging.LogRecord, error: BaseException | None) -> str | None:

@@ -12,15 +12,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import stat
+import time
 from typing import Final
 
 from .. import clock, lifecycle
 
 # Plain paths: pathlib would be a fifth of what this room takes to import.
-# ruff: noqa: PTH100, PTH103, PTH105, PTH108, PTH116, PTH120
+# ruff: noqa: PTH100, PTH103, PTH104, PTH105, PTH108, PTH116, PTH118, PTH120, PTH208
 
 _CHECK_EVERY: Final = 0.0001
+_DAY: Final = 86_400.0
 _SLACK: Final = 1.0
 _OPEN_AGAIN_AFTER: Final = 0.5
 _STEPS_PER_FILE: Final = 64
@@ -30,11 +33,13 @@ _LOCK_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class RotatingFile:
-    """An append-only file with backups `path.1` (the newest) to `path.N`.
+    """An append-only file with two kinds of backups, of which `backup_count` each are kept.
 
-    `max_bytes` is the size at which a file is rotated (0: never), `rotate_every` the length in seconds of the periods, counted
-    from the epoch in UTC, of which each has its own file (None: no limit). With `backup_count` 0 nothing is rotated, as
-    with the standard library's handler. Not thread-safe: the caller holds a lock. Methods raise OSError.
+    `max_bytes` is the size at which a file is rotated (0: never), to `path.1` (the newest) … `path.N`. `rotate_every` is the
+    length in seconds of the periods, counted from the epoch in UTC, at whose end a file is rotated (None: never), to
+    `path.2026-11-28` for whole days, else to `path.2026-11-28T13-30-00Z`: the beginning of its period. So a burst of lines
+    throws no earlier day away. With `backup_count` 0 nothing is rotated, as with the standard library's handler. Not
+    thread-safe: the caller holds a lock. Methods raise OSError.
     """
 
     def __init__(
@@ -191,8 +196,12 @@ class RotatingFile:
                     self._boundary = _next_boundary(os.fstat(lock).st_mtime, self.rotate_every)
                 if not self._is_due(found.st_size, size, now):
                     return
+                begun = os.fstat(lock).st_mtime
                 os.utime(lock, (now, now))  # before the rename: who opens the new file must read its own period
-                self._shift()
+                if now >= self._boundary:
+                    self._put_away(begun)
+                else:
+                    self._shift()
             self._open()
         finally:
             os.close(lock)
@@ -208,6 +217,23 @@ class RotatingFile:
         while _status(self._backup(surplus)) is not None:
             os.unlink(self._backup(surplus))
             surplus += 1
+
+    def _put_away(self, begun: float) -> None:
+        """The file of a period that has ended gets its name; of such files the oldest go."""
+        every = self.rotate_every or _DAY
+        start = int(begun // every * every)
+        stamp = time.strftime("%Y-%m-%d" if every % _DAY == 0 else "%Y-%m-%dT%H-%M-%SZ", time.gmtime(start))
+        target, number = f"{self.path}.{stamp}", 0
+        while _status(target) is not None:  # the clock went back, or the period is shorter than a second
+            number += 1
+            target = f"{self.path}.{stamp}.{number}"
+        os.rename(self.path, target)
+        folder, name = os.path.split(self.path)
+        periods = re.compile(re.escape(name) + r"\.(\d{4}-\d\d-\d\d(?:T\d\d-\d\d-\d\dZ)?)(?:\.(\d+))?")
+        found = [match for entry in os.listdir(folder) if (match := periods.fullmatch(entry))]
+        found.sort(key=lambda match: (match[1], int(match[2] or 0)))
+        for match in found[: -self.backup_count]:
+            os.unlink(os.path.join(folder, match[0]))
 
     def _backup(self, number: int) -> str:
         return f"{self.path}.{number}"

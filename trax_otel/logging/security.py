@@ -52,6 +52,8 @@ _REDACTED: Final = "[redacted]"
 _MAX_DETAILS: Final = 32
 
 _logger = logging.getLogger(semconv.SECURITY_LOGGER)
+if _logger.level == logging.NOTSET:
+    _logger.setLevel(logging.INFO)  # a threshold of their own, whatever the root logger's is
 _events = signals.counter(semconv.SECURITY_EVENTS)
 
 
@@ -68,7 +70,8 @@ def log_security_event(
     """Record a security event: one log record, one count. Never raises.
 
     `actor` is who acted, `source` from where (an address), `resource` on what. A success is logged as INFO, a failure as
-    WARNING, tampering as CRITICAL. Values of `details` whose name says that they are secret are replaced.
+    WARNING, tampering as CRITICAL. All are recorded, whatever level the root logger has, unless the level of the logger
+    `trax_otel.security` says otherwise. Values of `details` whose name says that they are secret are replaced.
     """
     kind = _kind(event)
     ended: Outcome = "failure" if outcome == "failure" else "success"
@@ -114,7 +117,7 @@ def _details(details: Mapping[str, Any] | None) -> dict[str, Any]:
         items = [("details", f"<unreadable: {type(failure).__name__}>")]
     for key, value in items:
         name = one_line(text_of(key, 128))
-        shown = _REDACTED if _is_secret(name) else attribute(_without_secrets(value))
+        shown = _REDACTED if is_secret(name) else attribute(_without_secrets(value))
         fields[semconv.SECURITY_PREFIX + name] = one_line(shown) if isinstance(shown, str) else shown
     return fields
 
@@ -128,11 +131,12 @@ def _secret_names() -> re.Pattern[str]:
     )
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Whether a field's or a parameter's name says that its value is secret."""
     return _secret_names().search(name) is not None
 
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _REDACTED if _is_secret(text_of(key)) else inner for key, inner in value.items()}
+        return {key: _REDACTED if is_secret(text_of(key)) else inner for key, inner in value.items()}
     return value

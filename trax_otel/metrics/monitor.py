@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import clock, config, lifecycle
+from .. import clock, config, lifecycle, originals
 from .health import run_health_checks
 from .health_metrics import publish_health_metrics
 from .thresholds import configure_thresholds, evaluate_thresholds
@@ -63,7 +63,7 @@ class Monitor:
     """The thread and what it needs. There is one for the process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = originals.allocate_lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._interval = 0.0
@@ -85,7 +85,7 @@ class Monitor:
             self._interval = interval
             if self._unpublish is None:
                 self._unpublish = publish_health_metrics()
-            self._launch()
+        self._launch()  # outside of the lock: in a program of greenlets a start lets another one run
 
     def stop(self) -> None:
         """Stop; waits a moment for a look in progress."""
@@ -127,7 +127,7 @@ class Monitor:
 
     def survive_fork(self) -> None:
         """In a forked child: threads are not inherited, so run a new one where there was one."""
-        self._lock = threading.Lock()
+        self._lock = originals.allocate_lock()
         if self._thread is not None:
             self._launch()
 

@@ -15,6 +15,7 @@ from opentelemetry.trace import INVALID_SPAN
 
 from .. import clock, config, lifecycle, semconv
 from ..errors import error_facts
+from ..errors.control_flow import steers
 from ..signals import ErrorFacts, SpanScope, gauge, histogram, observe, record_error, start_span, tracing
 from ..signals.aggregate import OVERFLOW, Observation
 from .usage import MEGABYTE, Usage
@@ -83,7 +84,8 @@ class Operation:
 
     It makes an INTERNAL span that is current inside, and adds to `trax.operation.duration` and `.active`. An
     exception makes it a `failure`; what is no `Exception` (a cancelled task, KeyboardInterrupt, SystemExit, a closed
-    generator) makes it `cancelled`, which is no error. Nothing here raises, and the exception goes on. One object may
+    generator) or what libraries steer by makes it `cancelled`, which is no error. Nothing here raises, and
+    the exception goes on. One object may
     be used again after its end; it belongs to one thread or task at a time.
 
     `attributes` go on the span only, so their values need no bound. `links` are the span's. `resources` measures the
@@ -221,7 +223,7 @@ def _judge(
     """The outcome, and the error where it is one: what is no Exception only ends the work early."""
     if error is None:
         return outcome or SUCCESS, None, facts
-    if not isinstance(error, Exception):
+    if not isinstance(error, Exception) or steers(type(error)):
         return outcome or CANCELLED, None, None
     return outcome or FAILURE, error, facts or error_facts(error)
 

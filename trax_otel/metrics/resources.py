@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from .. import clock, lifecycle
+from .. import clock, lifecycle, originals
 from .cgroup import ContainerFigures, read_container
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Sampler:
 
     def renew(self) -> None:
         """Forget all earlier samples and the process they were of (a forked child is another)."""
-        self._lock = threading.Lock()
+        self._lock = originals.allocate_lock()
         self._process: psutil.Process | None = None
         self._process_before = (0.0, 0.0)  # CPU seconds, uptime
         self._system_before = (0.0, 0.0)  # busy seconds, all seconds

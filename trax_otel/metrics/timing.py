@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from .. import semconv
+from ..errors.awaiting import SETTLED, has_to_be_awaited, watched_from_aside
 from .generators import timed_async_generator, timed_generator
 from .operation import Operation
 from .usage import MEGABYTE
@@ -167,10 +168,31 @@ def _wrapper(function: Callable[..., Any], timer: Callable[[], Timer], awaited: 
         return maybe_coroutine
 
     def plain(*args: Any, **kwargs: Any) -> Any:
-        with timer():
-            return function(*args, **kwargs)
+        operation = timer().begin()
+        try:
+            value = function(*args, **kwargs)
+        except BaseException as error:
+            operation.end(error)
+            raise
+        if type(value) in SETTLED or not has_to_be_awaited(value):
+            operation.end()
+            return value
+        operation.suspend()
+        return watched_from_aside(value, operation.end, functools.partial(_timed, operation))
 
     return plain
+
+
+async def _timed(operation: Operation, value: Any) -> Any:
+    """What a plain function handed back to be awaited: the operation ends when this does."""
+    operation.resume()
+    try:
+        value = await value
+    except BaseException as error:
+        operation.end(error)
+        raise
+    operation.end()
+    return value
 
 
 def _call_of(instance: object) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock
-from ..retry.budget import bounds, within
+from ..errors.control_flow import passes
+from ..retry.budget import Bounds, in_force
 from ..retry.drivers import perform_call
 from ..retry.plan import Call, Outcome, Plan
 from ..signals.stacktrace import describe
@@ -28,7 +28,7 @@ NO_TIME: Final = 0.001
 def recovery(strategies: Sequence[RecoveryStrategy], context: RecoveryContext, limits: Limits, awaits: bool) -> Plan:
     """Try the strategies until one answers. The outcome's error is the context's own where recovery is off or where it is
     no `Exception`, a cancellation where that came between, else TRAX-007."""
-    if not limits.enabled or not isinstance(context.error, Exception):
+    if not limits.enabled or not isinstance(context.error, Exception) or passes(type(context.error)):
         return Outcome(None, context.error)
     run = Run(strategies, context, limits, awaits)
     try:
@@ -50,7 +50,7 @@ class Run:
         self._limits = limits
         self._awaits = awaits
         self._end = clock.current().monotonic() + limits.timeout
-        self._bounds = bounds.set(within(bounds.get(), self._end, None))  # retries in strategies keep to the deadline
+        self._bounds = Bounds(self._end, None, in_force()).begin()  # retries in strategies keep to the deadline
         self._trace: Trace | None = Trace(context.operation, context.error)
         self._prepared: str | None = None
         self._failures: list[tuple[str, BaseException]] = []
@@ -81,8 +81,7 @@ class Run:
     def close(self) -> None:
         """End what is still open, and let go of the errors."""
         self._ended("cancelled")
-        with contextlib.suppress(ValueError):  # a plan that was left, and collected in another context: its own is gone
-            bounds.reset(self._bounds)
+        self._bounds.end()
         self._failures.clear()
 
     def _recoverer(self, strategy: RecoveryStrategy) -> Callable[[RecoveryContext], Any]:
@@ -101,7 +100,7 @@ class Run:
             trace.strategy_ends("recovered")
             self._ended("recovered", name)
             return True
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or passes(type(error)):
             trace.strategy_ends("cancelled", error)
             self._ended("cancelled", None, error)
             return True

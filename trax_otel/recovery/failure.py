@@ -58,4 +58,4 @@ def _detach(error: BaseException, original: BaseException) -> None:
             return
         if link.__context__ is original and link.__cause__ is not original:
             link.__context__ = None
-        link = link.__cause__ or link.__context__
+        link = link.__context__ if link.__cause__ is None else link.__cause__

@@ -135,7 +135,7 @@ class RecoveryManager:
 
 
 def _problem(strategy: Any) -> str | None:
-    from ..retry.functions import is_coroutine_function
+    from ..errors.awaiting import is_coroutine_function
 
     if isinstance(strategy, type):
         return f"it is a class; add an object of it: {strategy.__name__}(…)"

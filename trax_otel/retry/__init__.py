@@ -6,7 +6,8 @@
 #   plan        effects and outcomes;    policy      the engine, as a plan (decision: what follows a failed attempt)
 #   drivers     run a plan, sync or async (limit: a time limit for one await)
 #   decorators, context, iteration       the ways to use it;    functions   what may be decorated
-#   details     what callbacks and notes know;       telemetry   what traces and metrics know
+#   callbacks   users' functions, contained;     details     what callbacks and notes know
+#   telemetry   what traces and metrics know
 #   breaker/    the circuit breaker
 """Retries, budgets and circuit breakers."""
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from .. import config, errors
 from ..config import UNSET, Section, Unset
+from ..errors.awaiting import is_coroutine_function
 from .budget import RetryBudget, retry_budget
 from .conditions import Condition, check_condition
 from .details import RetryDetails
 from .waits import Jitter, Wait, check_wait
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .options import RetryOptions
 
 Callback = Callable[["RetryDetails"], object]
 
@@ -75,11 +80,16 @@ class RetryConfig(Section):
     attempt_spans: Literal["on_failure", "always"] = "on_failure"
     name: str | None = None
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
+    # No `__init__` of its own: type checkers make one of the fields, and so know misspelt and mistyped ones.
+
+    def check(self) -> None:
         problems = [*_setting_problems(self), *_problems(self)]
         if problems:
             raise errors.InvalidConfigError("RetryConfig: " + "; ".join(problems))
+
+    def replace(self, **changes: Unpack[RetryOptions]) -> RetryConfig:  # type: ignore[override]  # narrower on purpose
+        """The same with other values."""
+        return super().replace(**changes)
 
     def __repr__(self) -> str:
         return f"RetryConfig({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
@@ -162,7 +172,7 @@ def _problems(given: RetryConfig) -> list[str]:
         function = getattr(given, name)
         if function is not None and not callable(function):
             found.append(f"{name}={function!r} cannot be called")
-        elif function is not None and inspect.iscoroutinefunction(function):
+        elif function is not None and is_coroutine_function(function):
             found.append(f"{name} is a coroutine function; it is called, not awaited")
     if given.attempt_spans not in {"on_failure", "always"}:
         found.append(f"attempt_spans={given.attempt_spans!r} is not 'on_failure' or 'always'")

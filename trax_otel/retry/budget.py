@@ -7,12 +7,17 @@ they come: a service that is down is not hit by every caller's full number of at
 from __future__ import annotations
 
 import threading
-from contextvars import ContextVar
-from typing import Any, Final
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Final
 
 from .. import clock, errors, lifecycle, semconv
 from ..signals import observe
 from ..signals.aggregate import Observation
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from .options import BudgetOptions
 
 DEFAULT_TOKENS: Final = 10.0
 
@@ -23,7 +28,7 @@ class RetryBudget:
     `tokens` is how many repeats it holds at most and at first, `per_second` and `per_success` what comes back.
     """
 
-    __slots__ = ("_lock", "_refilled", "_tokens", "capacity", "name", "per_second", "per_success")
+    __slots__ = ("_given", "_lock", "_refilled", "_tokens", "capacity", "name", "per_second", "per_success")
 
     def __init__(
         self, name: str, *, tokens: float = DEFAULT_TOKENS, per_second: float = 1.0, per_success: float = 0.1
@@ -32,6 +37,7 @@ class RetryBudget:
             if not (isinstance(value, (int, float)) and 0 <= value < float("inf")):
                 raise errors.InvalidConfigError(f"RetryBudget: {argument}={value!r} is not a number 0 or more")
         self.name = name
+        self._given: BudgetOptions = {"tokens": tokens, "per_second": per_second, "per_success": per_success}
         self.capacity = float(tokens)
         self.per_second = per_second
         self.per_success = per_success
@@ -71,6 +77,9 @@ class RetryBudget:
         if passed > 0:
             self._tokens = min(self.capacity, self._tokens + passed * self.per_second)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (self.name, self._given)  # sent to another process it is the budget of its name there
+
     def __repr__(self) -> str:
         return f"RetryBudget({self.name!r}, tokens={self.tokens:g} of {self.capacity:g})"
 
@@ -78,10 +87,14 @@ class RetryBudget:
 _budgets: dict[str, RetryBudget] = {}
 
 
-def retry_budget(name: str, **options: Any) -> RetryBudget:
+def retry_budget(name: str, **options: Unpack[BudgetOptions]) -> RetryBudget:
     """The process-wide budget of this name; `options` are those of `RetryBudget` and count when it is made."""
     found = _budgets.get(name)
     return found if found is not None else _budgets.setdefault(name, RetryBudget(name, **options))
+
+
+def _received(name: str, options: BudgetOptions) -> RetryBudget:
+    return retry_budget(name, **options)
 
 
 def _observe_tokens() -> list[Observation]:
@@ -103,22 +116,59 @@ lifecycle.register(
 
 
 class Bounds:
-    """What an outer retry imposes on those inside its calls: a point of the monotonic clock, and a budget."""
+    """What a retry imposes on those inside its calls: a point of the monotonic clock, and a budget. Made, they keep the outer
+    ones (the earlier deadline, and the inner budget or else the outer's); they hold from `begin` to `end`, except between
+    `suspend` and `resume`.
 
-    __slots__ = ("budget", "deadline")
+    `over` is set by `end`: a context may outlive the retry (a task begun inside, a generator that nobody closed)."""
 
-    def __init__(self, deadline: float | None = None, budget: RetryBudget | None = None) -> None:
-        self.deadline = deadline
-        self.budget = budget
+    __slots__ = ("_token", "budget", "deadline", "outer", "over")
+
+    def __init__(
+        self, deadline: float | None = None, budget: RetryBudget | None = None, outer: Bounds | None = None
+    ) -> None:
+        self.budget: RetryBudget | None = budget
+        self.deadline: float | None = deadline
+        if outer is not None:
+            if outer.deadline is not None and (deadline is None or outer.deadline < deadline):
+                self.deadline = outer.deadline
+            self.budget = budget or outer.budget
+        self.outer = outer
+        self.over = False
+        self._token: Token[Bounds] | None = None
+
+    def begin(self) -> Self:
+        """Let them hold for what runs inside."""
+        if self._token is None and not self.over:
+            self._token = bounds.set(self)
+        return self
+
+    resume = begin
+    """Undo `suspend`."""
+
+    def suspend(self) -> None:
+        """Let the outer ones hold while the work pauses."""
+        token, self._token = self._token, None
+        if token is not None:
+            try:
+                bounds.reset(token)
+            except ValueError:  # in another context than it began in: there it never held
+                return
+
+    def end(self) -> None:
+        """They hold nowhere from now on."""
+        self.over = True
+        self.suspend()
 
 
 UNBOUNDED: Final = Bounds()
 bounds: Final[ContextVar[Bounds]] = ContextVar("trax_otel.retry.bounds", default=UNBOUNDED)
-"""What bounds the retries of this thread or task."""
+"""What was imposed in this thread or task last; `in_force` is what holds."""
 
 
-def within(outer: Bounds, deadline: float | None, budget: RetryBudget | None) -> Bounds:
-    """Bounds that keep the outer ones: the earlier deadline, and the inner budget or else the outer's."""
-    if outer.deadline is not None and (deadline is None or outer.deadline < deadline):
-        deadline = outer.deadline
-    return Bounds(deadline, budget or outer.budget)
+def in_force() -> Bounds:
+    """What bounds the retries of this thread or task."""
+    found = bounds.get()
+    while found.over:
+        found = found.outer or UNBOUNDED
+    return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from ..errors.awaiting import is_coroutine_function
 from .base import RetryConfig, configured
 from .decorators import refuse_attempt_timeout
 from .drivers import run, run_async
-from .functions import is_coroutine_function, name_of, refuse_what_cannot_be_retried
+from .functions import name_of, refuse_what_cannot_be_retried
 from .iteration import Attempts
 from .policy import Policy, Run
 
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from types import TracebackType
 
-    from typing_extensions import Self, Unpack
+    from typing_extensions import ParamSpec, Self, Unpack
 
     from .details import RetryDetails
     from .iteration import Attempt
-    from .options import RetryOptions
+    from .options import AsyncRetryContext, RetryOptions
+
+    P = ParamSpec("P")
 
 T = TypeVar("T")
 DEFAULT_NAME = "retry"
@@ -38,7 +41,7 @@ class Retrying:
     def __init__(self, config: RetryConfig) -> None:
         self.config = config
 
-    def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function now, with retries; returns its value or raises its last error."""
         refuse_what_cannot_be_retried(function)
         policy = Policy(self.config, name_of(function))
@@ -46,6 +49,10 @@ class Retrying:
         result: T = run(policy.plan(functools.partial(function, *args, **kwargs), policy.operation()))
         return result
 
+    @overload
+    async def acall(self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    async def acall(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
     async def acall(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """`call` in a task; what the function returns is awaited where it is awaitable."""
         refuse_what_cannot_be_retried(function)
@@ -89,7 +96,7 @@ class RetryContext:
         """Where the latest call stands or ended; None before the first."""
         return None if self._run is None else self._run.details()
 
-    def execute(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def execute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function with retries: its value or its last error; inside `async with` an awaitable of it.
 
         Raises:
@@ -105,7 +112,8 @@ class RetryContext:
             if is_coroutine_function(function):
                 raise TypeError(f"{policy.name} is a coroutine function: use `async with RetryContext(…)`")
         call = functools.partial(function, *args, **kwargs)
-        return self._execute_async(policy, call) if self._asynchronous else run(self._begin(policy).plan(call))
+        result: Any = self._execute_async(policy, call) if self._asynchronous else run(self._begin(policy).plan(call))
+        return result  # type: ignore[no-any-return]
 
     async def _execute_async(self, policy: Policy, call: Callable[[], Any]) -> Any:
         return await run_async(self._begin(policy).plan(call))
@@ -123,9 +131,9 @@ class RetryContext:
     ) -> None:
         self._asynchronous = None
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self) -> AsyncRetryContext:
         self._asynchronous = True
-        return self
+        return self  # type: ignore[return-value]  # what `execute` gives is to be awaited from now on
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

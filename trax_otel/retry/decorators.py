@@ -7,17 +7,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .. import errors
+from ..errors.awaiting import SETTLED, has_to_be_awaited, is_coroutine_function, watched
 from ..signals import observed
 from .base import RetryConfig, configured
-from .drivers import run, run_async, without_frame
-from .functions import is_coroutine_function, name_of, refuse_what_cannot_be_retried
+from .drivers import run_async, run_or_hand_back, without_frame
+from .functions import name_of, refuse_what_cannot_be_retried
 from .plan import Outcome
-from .policy import Policy
+from .policy import Policy, Run
 from .telemetry import begin_operation
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from ..metrics.operation import Operation
     from .options import RetryOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,18 +80,49 @@ def _sync_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...,
             except BaseException as error:  # what follows happens outside this block: the error's context stays its own
                 first = Outcome(None, without_frame(error))
             else:
-                straight()
+                if type(value) not in SETTLED and has_to_be_awaited(value):
+                    return _handed_back(policy, value, functools.partial(function, *args, **kwargs), operation)
+                next(straight)
                 if operation is not None:
                     operation.end()
                 return value
         else:
             first = None
-        try:
-            return run(policy.plan(functools.partial(function, *args, **kwargs), operation, first))
-        finally:
-            first = None  # its frames lead back to this one
+        run = Run(policy, operation)
+        plan = run.plan(functools.partial(function, *args, **kwargs), first)
+        first = None  # its frames lead back to this one, and the plan keeps it no longer than it needs it
+        return run_or_hand_back(plan, run)
 
     return retried
+
+
+def _handed_back(policy: Policy, value: Any, call: Callable[[], Any], operation: Operation | None) -> Any:
+    """A plain function has handed back an awaitable, which is the first attempt then."""
+    if operation is not None:
+        operation.suspend()
+    try:
+        return watched(value, functools.partial(_first_attempt, policy, call, operation))
+    except BaseException as refused:
+        if operation is not None:
+            operation.end(refused)
+        raise
+
+
+async def _first_attempt(policy: Policy, call: Callable[[], Any], operation: Operation | None, value: Any) -> Any:
+    if operation is not None:
+        operation.resume()
+    try:
+        value = await value
+    except BaseException as error:
+        first = Outcome(None, without_frame(error))
+    else:
+        next(policy.tally.straight)
+        if operation is not None:
+            operation.end()
+        return value
+    plan = policy.plan(call, operation, first)
+    del first, value  # the plan keeps it no longer than it needs it
+    return await run_async(plan)
 
 
 def _async_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[..., Any]:
@@ -104,16 +137,15 @@ def _async_wrapper(function: Callable[..., Any], policy: Policy) -> Callable[...
             except BaseException as error:
                 first = Outcome(None, without_frame(error))
             else:
-                straight()
+                next(straight)
                 if operation is not None:
                     operation.end()
                 return value
         else:
             first = None
-        try:
-            return await run_async(policy.plan(functools.partial(function, *args, **kwargs), operation, first))
-        finally:
-            first = None
+        plan = policy.plan(functools.partial(function, *args, **kwargs), operation, first)
+        first = None
+        return await run_async(plan)
 
     return retried
 

@@ -7,17 +7,28 @@ keeps its frames alive.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 
 from .. import clock
+from ..errors.awaiting import has_to_be_awaited, not_awaited, watched
 from .limit import limited
-from .plan import Call, Outcome, Plan, Sleep
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .plan import Call, Effect, Outcome, Plan, Sleep
 
 POLL_SECONDS: Final = 0.05
 """How often a sleep looks at the caller's own stop event."""
+
+
+class Pausable(Protocol):
+    """What a plan has made current or imposed, which can be lifted while the plan pauses."""
+
+    def suspend(self) -> None:
+        """Lift it."""
+        ...
+
+    def resume(self) -> None:
+        """Undo `suspend`."""
+        ...
 
 
 def run(plan: Plan) -> Any:
@@ -45,6 +56,37 @@ async def run_async(plan: Plan) -> Any:
         del outcome
 
 
+def run_or_hand_back(plan: Plan, pausable: Pausable) -> Any:
+    """`run` for a function that may hand back an awaitable, which is the call then: so does this, and the plan goes on where
+    that is awaited. In between nothing of it is in force."""
+    outcome, handed = _run_until_awaitable(plan)
+    try:
+        if outcome is not None:
+            if outcome.error is None:
+                return outcome.value
+            raise outcome.error
+    finally:
+        del outcome
+    pausable.suspend()
+    try:
+        return watched(handed, partial(_go_on, plan, pausable))
+    except BaseException:
+        pausable.resume()
+        plan.close()
+        raise
+
+
+async def _go_on(plan: Plan, pausable: Pausable, value: Any) -> Any:
+    pausable.resume()
+    outcome = await _run_async(plan, Call(lambda: value))
+    try:
+        if outcome.error is None:
+            return outcome.value
+        raise outcome.error
+    finally:
+        del outcome
+
+
 def _run(plan: Plan) -> Outcome:
     try:
         effect = next(plan)
@@ -56,9 +98,35 @@ def _run(plan: Plan) -> Outcome:
         plan.close()
 
 
-async def _run_async(plan: Plan) -> Outcome:
+def _run_until_awaitable(plan: Plan) -> tuple[Outcome | None, Any]:
+    """The outcome of the whole; or None with the awaitable that a call handed back, and the plan waits for what that comes
+    to."""
+    unfinished = False
+    outcome: Outcome | None
     try:
         effect = next(plan)
+        while True:
+            if type(effect) is Call:
+                outcome = perform_call(effect, refuses=False)
+                if has_to_be_awaited(outcome.value):
+                    unfinished = True
+                    return None, outcome.value
+            else:
+                outcome = sleep(effect)  # type: ignore[arg-type]
+            effect = plan.send(outcome)
+    except StopIteration as done:
+        outcome = None  # its frames lead here
+        return done.value, None
+    finally:
+        if not unfinished:
+            plan.close()
+
+
+async def _run_async(plan: Plan, effect: Effect | None = None) -> Outcome:
+    """Run it from the beginning, or from an effect that it waits for."""
+    try:
+        if effect is None:
+            effect = next(plan)
         while True:
             effect = plan.send(await (_await_call(effect) if isinstance(effect, Call) else sleep_async(effect)))
     except StopIteration as done:
@@ -70,21 +138,21 @@ async def _run_async(plan: Plan) -> Outcome:
 # --- Effects --------------------------------------------------------------------------------------
 
 
-def perform_call(effect: Call) -> Outcome:
-    """Call the function here and now."""
+def perform_call(effect: Call, *, refuses: bool = True) -> Outcome:
+    """Call the function here and now; an awaitable that it hands back is refused, unless the caller takes it."""
     try:
         value = effect.function()
     except BaseException as error:  # whatever it is, the plan decides; its traceback begins in the user's function
         return Outcome(None, error.with_traceback(error.__traceback__.tb_next))  # type: ignore[union-attr]
-    if hasattr(value, "__await__"):
-        return Outcome(None, _not_awaited(effect.function, value))
+    if refuses and has_to_be_awaited(value):
+        return Outcome(None, not_awaited(effect.function, value))
     return Outcome(value)
 
 
 async def _await_call(effect: Call) -> Outcome:
     try:
         value = effect.function()
-        if hasattr(value, "__await__"):
+        if has_to_be_awaited(value):
             value = await (value if effect.timeout is None else limited(value, effect.timeout))
     except BaseException as error:
         return Outcome(None, without_frame(error))
@@ -126,11 +194,3 @@ def without_frame(error: BaseException) -> BaseException:
     """The error without the frame that caught it: its traceback begins where the user's function does."""
     trace = error.__traceback__
     return error.with_traceback(None if trace is None else trace.tb_next)
-
-
-def _not_awaited(function: Callable[[], Any], value: Any) -> TypeError:
-    close = getattr(value, "close", None)
-    if close is not None:
-        close()  # a coroutine that nobody awaits would warn
-    name = getattr(function, "__qualname__", repr(function))
-    return TypeError(f"{name} returned {type(value).__name__}, which has to be awaited: use the async form")

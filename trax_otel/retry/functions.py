@@ -15,11 +15,6 @@ def name_of(function: Any) -> str:
     return str(name).replace("<locals>.", "")
 
 
-def is_coroutine_function(function: Any) -> bool:
-    """Whether calling it gives a coroutine: partials and objects with an async `__call__` too."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
-
-
 def refuse_what_cannot_be_retried(function: Any) -> None:
     """Raise a TypeError that says what the thing is and what to do."""
     name = name_of(function)

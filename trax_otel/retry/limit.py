@@ -6,9 +6,11 @@ together with the limit; `asyncio.timeout` begins with 3.11.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from .. import errors
+from ..clock import NoEventLoopError, async_library
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,10 +23,14 @@ async def limited(awaitable: Awaitable[Any], seconds: float) -> Any:
     Raises:
         errors.TimeoutError: the limit passed; the awaitable was cancelled.
     """
+    library = async_library()
+    if library == "trio":
+        return await _limited_in_trio(awaitable, seconds)
     import asyncio
 
     task: Any = asyncio.current_task()  # `cancelling` and `uncancel` came with Python 3.11
-    assert task is not None, "awaited outside a task"
+    if task is None:
+        raise NoEventLoopError(f"attempt_timeout needs asyncio or trio, and this runs on {library!r}")
     limit = _Limit(task)
     pending_before = task.cancelling() if hasattr(task, "cancelling") else 0
     handle = asyncio.get_running_loop().call_later(seconds, limit.pass_)
@@ -33,12 +39,23 @@ async def limited(awaitable: Awaitable[Any], seconds: float) -> Any:
     except asyncio.CancelledError as cancelled:
         if not limit.passed or not _ours(task, pending_before):
             raise
-        raise errors.TimeoutError(f"the attempt took longer than its limit of {seconds:g} s") from cancelled
+        raise _too_long(seconds) from cancelled
     finally:
         handle.cancel()
     if limit.passed:  # it ended in that moment, or took the cancellation for itself: the task must not feel it later
         _ours(task, pending_before)
     return value
+
+
+async def _limited_in_trio(awaitable: Awaitable[Any], seconds: float) -> Any:
+    trio: Any = sys.modules["trio"]
+    with trio.move_on_after(seconds):
+        return await awaitable
+    raise _too_long(seconds)
+
+
+def _too_long(seconds: float) -> errors.TimeoutError:
+    return errors.TimeoutError(f"the attempt took longer than its limit of {seconds:g} s")
 
 
 class _Limit:

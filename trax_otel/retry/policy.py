@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import clock, lifecycle
 from ..errors import TraxError
-from ..errors.classification import judge
+from ..errors.classification import _retryable, judge
+from ..errors.control_flow import steers
 from ..signals import observed
 from .after import wait_asked_by_error, wait_asked_by_result
 from .breaker.errors import CircuitOpenError
-from .budget import UNBOUNDED, bounds, within
-from .conditions import never_retried, retryable_by, test_of
+from .budget import UNBOUNDED, Bounds, in_force
+from .callbacks import asks, tell
+from .conditions import test_of
 from .decision import (
     AT_ONCE,
     BACKOFF,
@@ -26,19 +27,15 @@ from .decision import (
     STOPPED,
     Decision,
 )
-from .details import Failure, RetryDetails, StopReason, attach_history
+from .details import History, RetryDetails, StopReason, attach_history, next_order
 from .plan import Call, Effect, Outcome, Plan, Sleep
 from .telemetry import End, Trace, begin_operation, tally
 from .waits import Waits, never_waits
 
 if TYPE_CHECKING:
-    from contextvars import Token
-
     from ..metrics.operation import Operation
-    from .base import Callback, RetryConfig, RetryLimits
-    from .budget import Bounds
+    from .base import RetryConfig, RetryLimits
 
-_logger = logging.getLogger(__name__)
 _disabled = 0
 
 
@@ -82,12 +79,15 @@ class Policy:
         """The plan of one call; `first` is the outcome of an attempt that was made already."""
         return Run(self, operation).plan(function, first)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Policy, (self.config, self.name)  # sent to another process it counts there
+
 
 class Run:
     """One retried call."""
 
     __slots__ = (
-        "_bounds", "_failures", "_finished", "_limits", "_policy", "_started", "_token", "_trace", "_waits",
+        "_bounds", "_finished", "_history", "_imposes", "_limits", "_order", "_policy", "_started", "_trace", "_waits",
         "number",
     )  # fmt: skip
 
@@ -96,10 +96,11 @@ class Run:
         self._limits = policy.limits()
         self._trace = None if operation is None else Trace(operation, policy.tally.labels)
         self._waits: Waits | None = None
-        self._failures: list[Failure] = []
+        self._history = History()
         self._finished = False
-        self._token: Token[Bounds] | None = None
-        self._bounds = bounds.get()
+        self._bounds = in_force()
+        self._imposes = False
+        self._order = next_order()
         self.number = 1
         self._started = clock.current().monotonic()
 
@@ -108,52 +109,60 @@ class Run:
     def plan(self, function: Callable[[], Any], first: Outcome | None = None) -> Plan:
         """Attempts and waits, until it ends; closing it early counts as cancelled."""
         config, trace = self._policy.config, self._trace
-        announced = trace is not None or config.before_attempt is not None
+        announced = not (trace is None and config.before_attempt is None and config.attempt_timeout is None)
         told = trace is not None or config.before_sleep is not None
         refuses, stop = config.retry_on_result, config.stop
-        effect = Call(function, config.attempt_timeout)
+        effect = Call(function)
         error: BaseException | None = None
-        outcome = first
+        outcome, first = first, None
         if config.deadline is not None or config.budget is not None:
             self._bind(config)
         try:
             while True:
                 if outcome is None:
                     if announced:
-                        self._attempt_begins()
+                        self._attempt_begins(effect)
                     outcome = yield effect
                 error = outcome.error
-                if error is None and (refuses is None or not self._asks(refuses, outcome.value)):
+                if error is None and (refuses is None or not asks(refuses, outcome.value)):
                     self._succeeded(outcome.value)
                     return outcome
                 decision = self._decide(error, outcome.value)
                 if decision.reason is not None:
                     self._gave_up(outcome, decision)
                     return outcome
-                self._failures.append((error, outcome.value, decision.delay))
+                self._history.add(error, outcome.value, decision.delay)
                 if told:
                     self._sleep_begins(error, outcome.value, decision)
                 if decision.delay > 0 or stop is not None:
                     ended = yield from self._wait(decision.delay, outcome)
                     if ended is not None:
                         return ended
-                outcome = None
+                outcome = error = None  # nothing of it is kept while the next attempt runs
                 self.number += 1
         finally:
             if not self._finished:
+                self.resume()  # where it was left while it paused: what is open inside is undone in order
                 self._cancelled(None)
-            if self._token is not None:
-                _reset(self._token)
+            if self._imposes:
+                self._bounds.end()
             del outcome, error  # an error's traceback leads here: no cycle may keep it alive
 
     def _wait(self, delay: float, outcome: Outcome) -> Generator[Effect, Outcome, Outcome | None]:
         """Pause; the outcome of the whole where the pause was its end."""
         stop = self._policy.config.stop
         slept = yield Sleep(delay, None if stop is None else stop.is_set)
+        if isinstance(
+            slept.error, clock.NoEventLoopError
+        ):  # nothing was sent to us: the user's own error is what matters
+            self._history.interrupted()
+            self._gave_up(outcome, Decision(0.0, reason="stopped", detail=f" ({slept.error})"))
+            return outcome
         if slept.error is not None:
             self._cancelled(slept.error)
             return slept
         if not slept.value:
+            self._history.interrupted()
             self._gave_up(outcome, STOPPED)
             return outcome
         return None
@@ -161,15 +170,36 @@ class Run:
     def _bind(self, config: RetryConfig) -> None:
         """Let the retries inside the calls keep to this one's deadline and budget."""
         deadline = None if config.deadline is None else self._started + config.deadline
-        self._bounds = within(self._bounds, deadline, config.shared_budget())
-        self._token = bounds.set(self._bounds)
+        self._bounds = Bounds(deadline, config.shared_budget(), self._bounds).begin()
+        self._imposes = True
 
-    def _attempt_begins(self) -> None:
+    def suspend(self) -> None:
+        """Lift what is current and imposed by this call, while it pauses."""
+        if self._trace is not None:
+            self._trace.operation.suspend()
+        if self._imposes:
+            self._bounds.suspend()
+
+    def resume(self) -> None:
+        """Undo `suspend`."""
+        if self._imposes:
+            self._bounds.resume()
+        if self._trace is not None:
+            self._trace.operation.resume()
+
+    def _time_for_attempt(self, limit: float) -> float:
+        """Seconds that an attempt may take: its own limit, or what is left of the deadline."""
+        deadline = self._bounds.deadline
+        return limit if deadline is None else max(0.0, min(limit, deadline - clock.current().monotonic()))
+
+    def _attempt_begins(self, effect: Call) -> None:
         config = self._policy.config
         if config.before_attempt is not None:
-            self._tell(config.before_attempt, self.details())
+            tell(config.before_attempt, self.details())
         if self._trace is not None and (self.number > 1 or config.attempt_spans == "always"):
             self._trace.attempt_begins(self.number)
+        if config.attempt_timeout is not None:
+            effect.timeout = self._time_for_attempt(config.attempt_timeout)
 
     def _sleep_begins(self, error: BaseException | None, result: Any, decision: Decision) -> None:
         if self._trace is not None:
@@ -177,7 +207,7 @@ class Run:
             self._trace.scheduled(self.number, decision.delay, decision.source, facts)
         callback = self._policy.config.before_sleep
         if callback is not None:
-            self._tell(callback, self.details(error, result, decision.delay))
+            tell(callback, self.details(error, result, decision.delay))
 
     # --- The decision --------------------------------------------------------------------------------------------------
 
@@ -195,8 +225,8 @@ class Run:
                     asked = wait_asked_by_error(error.original_error)
                 if isinstance(error, CircuitOpenError):
                     return self._rejected(asked)
-            if not (retryable_by(verdict) if policy.test is None else self._passes(policy.test, error)):
-                return NOT_RETRYABLE
+            if not (_retryable(verdict) if policy.test is None else asks(policy.test, error)):
+                return CANCELLED if steers(type(error)) else NOT_RETRYABLE
         if self.number > limits.max_retries or _disabled:
             return NONE_LEFT
         if lifecycle.stopping():
@@ -214,9 +244,6 @@ class Run:
         if self._waits is None:
             self._waits = Waits(self._policy.config.wait, self._limits)
         return self._waits.after(cause)
-
-    def _passes(self, test: Callable[[Any], bool], error: Exception) -> bool:
-        return not never_retried(type(error)) and self._asks(test, error)
 
     def _allowed(self, delay: float, source: str) -> Decision:
         """The wait, where deadline and budget allow it."""
@@ -241,20 +268,13 @@ class Run:
             decision.reason = "rejected"
         return decision
 
-    def _asks(self, test: Callable[[Any], bool], about: Any) -> bool:
-        try:
-            return bool(test(about))
-        except Exception as failure:  # the caller's error is the one that matters, not that of the question
-            _report(test, failure)
-            return False
-
     # --- The end -------------------------------------------------------------------------------------------------------
 
     def _succeeded(self, value: Any) -> None:
         self._finished = True
         policy = self._policy
         if self.number == 1:
-            policy.tally.straight()
+            next(policy.tally.straight)
         else:
             policy.tally.ended("succeeded_with_retry", self.number)
         if self._bounds.budget is not None:
@@ -262,7 +282,7 @@ class Run:
         if self._trace is not None:
             self._trace.succeeded(self.number)
         if policy.config.on_success is not None:
-            self._tell(policy.config.on_success, self.details(result=value))
+            tell(policy.config.on_success, self.details(result=value))
 
     def _gave_up(self, outcome: Outcome, decision: Decision) -> None:
         value, error, reason = outcome.value, outcome.error, decision.reason
@@ -271,16 +291,15 @@ class Run:
             self._cancelled(error)
             return
         self._finished = True
-        if len(self._failures) < self.number:
-            self._failures.append((error, value, None))
+        if self._history.count < self.number:
+            self._history.add(error, value, None)
         self._policy.tally.ended(_end(reason, self.number), self.number)
         if self._trace is not None:
             self._trace.gave_up(self.number, reason, error)
         if error is not None:
-            attach_history(error, self._policy.name, self._failures, reason, decision.detail)
-        self._failures = [(None, None, delay) for _, _, delay in self._failures]  # errors hold the frames they crossed
+            attach_history(error, self._policy.name, self._history, self._order, reason, decision.detail)
         if self._policy.config.on_give_up is not None:
-            self._tell(self._policy.config.on_give_up, self.details(error, value, reason=reason))
+            tell(self._policy.config.on_give_up, self.details(error, value, reason=reason))
 
     def _cancelled(self, error: BaseException | None) -> None:
         self._finished = True
@@ -299,39 +318,13 @@ class Run:
     ) -> RetryDetails:
         """Where the call stands."""
         elapsed = clock.current().monotonic() - self._started
-        delays = tuple(wait for _, _, wait in self._failures if wait is not None)
         return RetryDetails(
             name=self._policy.name, attempt=self.number, elapsed=elapsed, error=error, result=result, delay=delay,
-            reason=reason, delays=delays,
+            reason=reason, delays=self._history.delays(), slept=self._history.slept,
         )  # fmt: skip
-
-    def _tell(self, callback: Callback, details: RetryDetails) -> None:
-        try:
-            callback(details)
-        except Exception as failure:
-            _report(callback, failure)
 
 
 def _end(reason: StopReason, number: int) -> End:
     if reason in ("rejected", "deadline", "budget"):
         return reason
     return "failed_without_retry" if number == 1 else "failed_with_retry"
-
-
-def _reset(token: Token[Bounds]) -> None:
-    try:
-        bounds.reset(token)
-    except ValueError:  # a loop that was left, and collected in another context: its own context is gone
-        return
-
-
-_reported: set[str] = set()
-
-
-def _report(callback: Callable[..., object], failure: Exception) -> None:
-    """Log a user's callback that raised, once: by its name, for a lambda may be a new object in each call."""
-    function = callback if hasattr(callback, "__qualname__") else type(callback)
-    name = f"{function.__module__}.{function.__qualname__}"
-    if name not in _reported:
-        _reported.add(name)
-        _logger.error("retry: the callback %s raised, which changes nothing: %s", name, failure, exc_info=failure)

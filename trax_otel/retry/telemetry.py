@@ -12,11 +12,17 @@ from ..signals import SpanScope, emit_event, histogram, observe, record_error, s
 from ..signals.aggregate import OVERFLOW, Observation, on_reset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from typing_extensions import Self
 
     from ..metrics.operation import Operation
     from ..signals import ErrorFacts
     from .details import StopReason
+
+    _Count = itertools.count[int]
+else:
+    _Count = itertools.count
 
 End = Literal[
     "succeeded_without_retry", "succeeded_with_retry", "failed_without_retry", "failed_with_retry",
@@ -35,24 +41,38 @@ _delays = histogram(semconv.RETRY_DELAYS)
 # --- Counts ---------------------------------------------------------------------------------------
 
 
+class Counter(_Count):
+    """A count by `next`, which needs no lock and is one C call. Sent to another process by value, as part of a function
+    that counts by it, it is the counter of the same name there: what `find(*arguments)` gives."""
+
+    found: tuple[Callable[..., Counter], tuple[Any, ...]]
+
+    def __new__(cls, find: Callable[..., Counter], *arguments: Any) -> Self:
+        made: Any = super().__new__(cls)
+        made.found = find, arguments
+        return made  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> Any:
+        return self.found
+
+
 class Tally:
     """What the retried operations of one name came to.
 
-    `straight` is called for each that succeeds at once. Every count is one C call, so it needs no lock and costs a call
-    next to nothing. The figures are read at export.
+    `next(straight)` counts one that succeeds at once. Every count is one C call, so it needs no lock and costs a call next to
+    nothing. The figures are read at export.
     """
 
-    __slots__ = ("_base", "_others", "_straight", "labels", "straight")
+    __slots__ = ("_base", "_others", "labels", "straight")
 
-    def __init__(self, labels: Mapping[str, Any]) -> None:
+    def __init__(self, labels: Mapping[str, Any], name: str | None = None) -> None:
         self.labels = labels
-        self._straight = itertools.count()
-        self.straight = self._straight.__next__
+        self.straight = Counter(_straight_of, name)
         self.zero()
 
     def zero(self) -> None:
         """Start anew (a forked child). Decorators hold `straight`, so what it has counted is set off."""
-        self._base = counted(self._straight)
+        self._base = counted(self.straight)
         self._others: dict[tuple[End, int], itertools.count[int]] = {}
 
     def ended(self, end: End, attempts: int) -> None:
@@ -76,16 +96,15 @@ class Tally:
         return self._straights() + sum(attempts * counted(count) for (_, attempts), count in others)
 
     def _straights(self) -> int:
-        return counted(self._straight) - self._base
+        return counted(self.straight) - self._base
 
 
 def counted(count: itertools.count[int]) -> int:
     """How often it was called: its text is its only way to tell without counting."""
-    return int(repr(count)[len("count(") : -1])
+    return int(repr(count).partition("(")[2][:-1])
 
 
 _tallies: dict[str, Tally] = {}
-_overflow = Tally(OVERFLOW)
 
 
 def tally(name: str) -> Tally:
@@ -95,7 +114,14 @@ def tally(name: str) -> Tally:
         return found
     if len(_tallies) >= config.settings().metrics.cardinality_limit:
         return _overflow
-    return _tallies.setdefault(name, Tally({semconv.OPERATION_NAME: name}))
+    return _tallies.setdefault(name, Tally({semconv.OPERATION_NAME: name}, name))
+
+
+def _straight_of(name: str | None) -> Counter:
+    return (_overflow if name is None else tally(name)).straight
+
+
+_overflow = Tally(OVERFLOW)
 
 
 def _known() -> list[Tally]:

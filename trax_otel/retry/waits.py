@@ -1,7 +1,7 @@
 """How long to wait before the next attempt.
 
 A wait is a generator of the form that `backoff` uses: its first `next()` gives nothing, every `send(error or result)` after
-that gives seconds. Exponential, constant and Fibonacci waits are `backoff`'s own generators; `linear` is ours.
+that gives seconds. Exponential and Fibonacci waits are `backoff`'s own generators; the others are ours.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import inspect
 import logging
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ..errors.awaiting import is_coroutine_function
+from ..signals.stacktrace import exc_info
 
 if TYPE_CHECKING:
     from .base import RetryConfig, RetryLimits
@@ -60,11 +63,12 @@ class Waits:
             value = float(generator.send(cause))
             if not value >= 0:
                 raise ValueError(f"{value} is no wait")
-        except Exception as failure:  # the user's own generator, or a number too large for a float
-            self._generator = generator = _generator("constant", limits)
-            value = limits.max_delay if isinstance(failure, OverflowError) else generator.send(cause)
-            if not isinstance(failure, OverflowError):
-                _report(failure)
+        except OverflowError:  # it grew beyond what a float can hold, and stays beyond
+            value = limits.max_delay
+            self._generator = _started(_listed([value]))
+        except Exception as failure:  # the user's own generator
+            value = limits.initial_delay
+            _report(failure)
         if value > limits.max_delay:
             value = limits.max_delay
         if self._jitter is None or (value == 0 and self._jitter != "decorrelated"):
@@ -94,9 +98,12 @@ def never_waits(wait: Wait, limits: RetryLimits) -> bool:
 
 
 def _generator(wait: Wait, limits: RetryLimits) -> WaitGenerator:
-    made = _made(wait, limits)
-    next(made)  # backoff's generators begin so
-    return made
+    return _started(_made(wait, limits))
+
+
+def _started(generator: WaitGenerator) -> WaitGenerator:
+    next(generator)  # backoff's generators begin so
+    return generator
 
 
 def _made(wait: Wait, limits: RetryLimits) -> WaitGenerator:
@@ -106,12 +113,12 @@ def _made(wait: Wait, limits: RetryLimits) -> WaitGenerator:
         return _listed(list(wait))
     if wait == "linear":
         return linear(limits.initial_delay, limits.max_delay)
+    if wait == "constant":
+        return _listed([limits.initial_delay])
     import backoff  # it pulls asyncio: only when something has failed
 
     if wait == "exponential":
         return backoff.expo(base=2, factor=limits.initial_delay, max_value=limits.max_delay)
-    if wait == "constant":
-        return backoff.constant([limits.initial_delay])
     return _scaled(backoff.fibo(), limits.initial_delay)
 
 
@@ -125,7 +132,8 @@ def _called(function: Callable[[int], float]) -> WaitGenerator:
 
 def _listed(values: list[float]) -> WaitGenerator:
     yield
-    yield from values
+    for value in values:  # noqa: UP028 — a list's iterator cannot be sent anything
+        yield value
     while True:
         yield values[-1]
 
@@ -144,7 +152,7 @@ def _report(failure: Exception) -> None:
     global _reported
     if not _reported:
         _reported = True
-        _logger.error("a retry's wait failed, so its initial delay is used: %s", failure, exc_info=failure)
+        _logger.error("a retry's wait failed, so its initial delay is used: %s", failure, exc_info=exc_info(failure))
 
 
 def check_wait(wait: Any) -> str | None:
@@ -152,6 +160,8 @@ def check_wait(wait: Any) -> str | None:
     allowed = f"one of {', '.join(STRATEGIES)}, a list of seconds, a function or a generator function"
     if isinstance(wait, str):
         return None if wait in STRATEGIES else f"{wait!r} is not {allowed}"
+    if is_coroutine_function(wait) or inspect.isasyncgenfunction(wait):
+        return f"{wait!r} has to be awaited; a wait is only called"
     if callable(wait):
         return None
     if hasattr(wait, "__next__"):

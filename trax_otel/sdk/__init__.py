@@ -16,6 +16,7 @@
 #   memory          the same pieces for tests: telemetry kept in memory
 """Providers, export, resource and shutdown."""
 
+from . import guarded  # noqa: F401  # first: the SDK is imported there without the values that its own import fails on
 from .configuration import configure, configure_from_environment, current
 from .exceptions import classify_recorded_exceptions
 from .memory import CapturedProviders, LogMemory, SequentialIds, SpanMemory, capture_providers

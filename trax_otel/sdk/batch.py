@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.trace import get_current_span
 
-from .. import clock, lifecycle
+from .. import clock, lifecycle, native, originals
 from ..lifecycle import Deadline
+from ..signals import roots
 from .delivery import Effort
+from .limit import is_left_out
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadWriteLogRecord
@@ -34,16 +36,16 @@ class FlushMark:
 
     def __init__(self, lost: int = 0) -> None:
         self.lost_before = lost
-        self.reached = threading.Event()
+        self.reached = native.Event()
         self.complete = False
 
     def wait(self, seconds: float) -> bool:
         """Whether all that stood before the mark was accepted within `seconds`."""
-        return self.reached.wait(seconds) and self.complete
+        return native.wait(self.reached, seconds) and self.complete
 
 
 class BatchQueue(Generic[Item]):
-    """A bounded queue with one worker thread, which starts with the first item."""
+    """A bounded queue with one native worker thread, which starts with the first item."""
 
     def __init__(self, delivery: Delivers[Item], settings: Batching) -> None:
         self._delivery = delivery
@@ -54,22 +56,23 @@ class BatchQueue(Generic[Item]):
 
     def _renew(self) -> None:
         self._queue: deque[Item | FlushMark] = deque()
-        self._start_lock = threading.Lock()
-        self._wake = threading.Event()
-        self._finished = threading.Event()
+        self._start_lock = originals.allocate_lock()  # a native start switches to no other greenlet
+        self._wake = native.Event()
+        self._finished = native.Event()
         self._effort = Effort(self._settings.patience)
-        self._thread: threading.Thread | None = None
+        self._working = False
         self._in_hand = 0
         self._lost = 0
 
     def put(self, item: Item) -> None:
         """Queue an item; never waits. A full queue drops it and counts it."""
+        lifecycle.renew_if_forked()
         waiting = len(self._queue)
         if waiting >= self._settings.max_queue or self._closed:
             self.tally.dropped(1, "budget" if self._closed else "queue_full")
             return
         self._queue.append(item)
-        if self._thread is None:
+        if not self._working:
             self._start()
         if waiting + 1 >= self._settings.max_batch and not self._wake.is_set():
             self._wake.set()
@@ -78,6 +81,11 @@ class BatchQueue(Generic[Item]):
     def closed(self) -> bool:
         """Whether it takes nothing any more."""
         return self._closed
+
+    @property
+    def pending(self) -> int:
+        """How many items are queued or on their way."""
+        return sum(not isinstance(item, FlushMark) for item in tuple(self._queue)) + self._in_hand
 
     def flush(self, seconds: float) -> bool:
         """Deliver what is queued; True only if all of it was accepted within `seconds`."""
@@ -93,7 +101,7 @@ class BatchQueue(Generic[Item]):
         self._start()
         self._effort.hurry()
         self._wake.set()
-        if self._thread is None:  # no thread can be started any more: the interpreter ends
+        if not self._working:  # no thread can be started any more: the interpreter ends
             self._effort.close(Deadline(seconds))
             self._deliver_all()
         return mark
@@ -112,14 +120,13 @@ class BatchQueue(Generic[Item]):
 
     def finish_close(self, deadline: Deadline) -> None:
         """Wait for the worker until `deadline`; what is left then counts as lost."""
-        if self._thread is None and not self._finished.is_set():
+        if not self._working and not self._finished.is_set():
             self._deliver_all()
             self._finished.set()
         if self._finished.wait(deadline.remaining()):
             self._delivery.close()
             return
-        left = sum(not isinstance(item, FlushMark) for item in tuple(self._queue))
-        self.tally.dropped(left + self._in_hand, "budget")
+        self.tally.dropped(self.pending, "budget")
 
     def reset_after_fork(self) -> None:
         """A forked child begins empty: what was queued before is the parent's to deliver."""
@@ -128,13 +135,8 @@ class BatchQueue(Generic[Item]):
 
     def _start(self) -> None:
         with self._start_lock:
-            if self._thread is None:
-                thread = threading.Thread(target=self._work, name=f"trax-otel {self.tally.signal}", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:  # the interpreter ends: whoever flushes or closes does the work
-                    return
-                self._thread = thread
+            if not self._working:  # it stays so where the interpreter ends: whoever flushes or closes does the work
+                self._working = native.start_thread(self._work)
 
     def _work(self) -> None:
         while not self._closed:
@@ -147,15 +149,16 @@ class BatchQueue(Generic[Item]):
     def _deliver_all(self) -> None:
         batch: list[Item] = []
         while self._queue:
+            self._in_hand = len(batch) + 1  # before it is taken: at no moment is it nowhere
             item = self._queue.popleft()
             if isinstance(item, FlushMark):
+                self._in_hand = len(batch)
                 self._deliver(batch)
                 batch = []
                 item.complete = self._lost == item.lost_before
                 item.reached.set()
                 continue
             batch.append(item)
-            self._in_hand = len(batch)
             if len(batch) >= self._settings.max_batch:
                 self._deliver(batch)
                 batch = []
@@ -176,7 +179,7 @@ class BatchSpanProcessor(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue the span."""
-        if span.context is not None and span.context.trace_flags.sampled:
+        if span.context is not None and span.context.trace_flags.sampled and not is_left_out(span):
             self.queue.put(span)
 
     def shutdown(self) -> None:
@@ -198,6 +201,8 @@ class BatchLogProcessor(LogRecordProcessor):
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Queue a copy without the context, which may hold much alive."""
         record = copy.copy(log_record.log_record)
+        if record.span_id:
+            roots.refer_to(get_current_span(record.context))
         record.context = Context()
         self.queue.put(
             ReadableLogRecord(

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from .. import config, lifecycle
+from .. import config, deferral, lifecycle, originals
 from ..errors import InvalidConfigError
 from ..logging import register_security_counts
 from ..logging.otlp import attach_otlp_handler, detach_otlp_handler
 from ..metrics import publish_health_metrics, start_health_monitoring
 from ..metrics.export import name_service
+from ..remarks import overheard, say_once
 from ..signals import declare_again
-from . import environment
+from ..signals.private import lost
+from ..signals.providers import renew
+from . import checks, environment
+from .contained import contain
 from .declared import participate_declared
 from .exceptions import classify_recorded_exceptions
 from .install import LOGS, METRICS, TRACES
+from .locks import use_native_locks
 from .pipelines import Pipeline, log_pipeline, metric_pipeline, tallies, trace_pipeline
-from .propagators import set_propagators
+from .propagators import propagators, set_propagators
 from .resource import build_resource
 from .telemetry import Telemetry
 
 CONFIG_FILE_VARIABLE: Final = "OTEL_CONFIG_FILE"
+LAMBDA_VARIABLE: Final = "AWS_LAMBDA_FUNCTION_NAME"
+STARVED_EVERY: Final = 1.0
+"""Seconds between two deliveries on the threads of requests, where background threads get no turn."""
 _OWNER: Final = "sdk"
 _VARIABLES: Final = {
     "service_name": "OTEL_SERVICE_NAME",
@@ -37,7 +44,7 @@ _VARIABLES: Final = {
 }
 _PER_SIGNAL: Final = ("endpoint", "protocol", "headers")
 
-_lock = threading.RLock()
+_lock = originals.reentrant_lock()
 _current: Telemetry | None = None
 _arguments: Mapping[str, Any] = {}
 
@@ -65,9 +72,15 @@ def _configure(given: Mapping[str, Any], *, strict: bool) -> Telemetry:
     with _lock:
         if _current is not None and not _current.closed and given in ({}, _arguments):
             return _current
+        use_native_locks()
         problems: environment.Problems = []
         environ = _environment(given)
         settings = _settings(given, problems)
+        chosen = propagators(environ, problems)
+        checks.check(environ, problems)
+        if strict:
+            _complain(problems, given, strict=True)  # before anything of it can raise
+        checks.drop_unusable()
         if environment.disabled(environ):
             made = Telemetry()
         elif environ.get(CONFIG_FILE_VARIABLE, "").strip():
@@ -78,6 +91,7 @@ def _configure(given: Mapping[str, Any], *, strict: bool) -> Telemetry:
         lifecycle.set_exit_budget(settings.runtime.exit_timeout)
         before = None if _current is None or _current.closed else _current
         _current, _arguments = made, dict(given)
+        set_propagators(None if environment.disabled(environ) else chosen)
         _start(made, before, environ, settings.logging.level if "log_level" in given else None)
         return made
 
@@ -132,7 +146,7 @@ def _complain(problems: environment.Problems, given: Mapping[str, Any], *, stric
     if strict:
         raise InvalidConfigError(lines[0])
     for line in lines:
-        lifecycle.report(line)
+        lifecycle.report_once(line)
 
 
 # --- What is made ---------------------------------------------------------------------------------
@@ -164,7 +178,8 @@ def _declarative(path: str, problems: environment.Problems) -> Telemetry:
         problems.append(f"{CONFIG_FILE_VARIABLE}={path}: needs `pip install 'trax-otel[otlp]'`; nothing is set up")
         return Telemetry()
     try:
-        configure_sdk(load_config_file(path))
+        with overheard("opentelemetry.configuration.file._loader"):
+            configure_sdk(load_config_file(path))
     except Exception as error:
         problems.append(f"{CONFIG_FILE_VARIABLE}={path}: {type(error).__name__}: {error}")
     return Telemetry()
@@ -174,8 +189,15 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     """Put the pipelines in place, and what goes with them; `before` is what an earlier call set up."""
     if environment.disabled(environ):
         return
+    for line in lost():
+        lifecycle.report_once(line)
+    say_once()
     classify_recorded_exceptions()
+    contain()
     installed = made.install(before)
+    deferral.finish()  # from here on everything is final, and nobody need wait for the rest
+    if "metrics" not in installed:
+        renew()
     undo: list[Callable[[], None]] = []
     declared = bool(environ.get(CONFIG_FILE_VARIABLE, "").strip())
     if declared:
@@ -190,17 +212,24 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
         undo.append(publish_health_metrics())
     if config.settings().metrics.thresholds:  # somebody must look at them; without any, no thread is started
         start_health_monitoring()
+    if _frozen_between_requests(environ):
+        made.deliver_with_requests()
+    else:
+        lifecycle.when_starved(lambda: made.deliver_with_requests(STARVED_EVERY))
     if made.signals:
         undo.append(name_service(made.service_name))
         made.participate(*undo)
         for tally in tallies(made.pipelines):
             tally.announce()
         made.start()
-    problems: environment.Problems = []
-    set_propagators(environ, problems)
-    for problem in problems:
-        lifecycle.report(problem)
     lifecycle.take_sigterm()
+    lifecycle.guard_exits(config.settings().runtime.flush_on_exit)
+
+
+def _frozen_between_requests(environ: environment.Environment) -> bool:
+    """Whether no background thread can be relied on: the platform lets the process run for requests only."""
+    wanted = config.settings().runtime.flush_each_request
+    return wanted == "on" or (wanted == "auto" and bool(environ.get(LAMBDA_VARIABLE)))
 
 
 def _set_root_level(level: str | None) -> list[Callable[[], None]]:

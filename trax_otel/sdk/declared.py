@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
-import threading
 from typing import Any
 
-from .. import lifecycle
+from .. import lifecycle, native
 from ..lifecycle import Deadline, Participant
 
 
@@ -26,17 +24,16 @@ def participate_declared(*providers: Any) -> None:
 
 def _flush_all(providers: list[Any], deadline: Deadline) -> None:
     """All at a time: their exporters are the SDK's own, and know of no shared budget."""
-    done = [threading.Event() for _ in providers]
+    done = [native.Event() for _ in providers]
     for provider, event in zip(providers, done, strict=True):
-        try:
-            _thread.start_new_thread(_flush, (provider, deadline.remaining(), event))
-        except RuntimeError:  # the interpreter ends, and since Python 3.12 starts no threads then
+        if not native.start_thread(_flush, provider, deadline.remaining(), event):
+            # The interpreter ends, and since Python 3.12 starts no threads then.
             _flush(provider, deadline.remaining(), event)
     for event in done:
         event.wait(deadline.remaining())
 
 
-def _flush(provider: Any, seconds: float, done: threading.Event) -> None:
+def _flush(provider: Any, seconds: float, done: native.Event) -> None:
     try:
         provider.force_flush(int(seconds * 1000))
     except Exception as error:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from opentelemetry import context as otel_context
 
-from .. import clock
-from ..lifecycle import Deadline
+from .. import clock, native
+from ..lifecycle import Deadline, is_leaving
 from ..signals.exporting import while_exporting
+from ..signals.private import without_instrumentation
 from .transport import Answer
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ EXIT_TRIES: Final = 3
 """Tries at the end of the process where nobody listens: a collector that is not there is not worth the whole budget."""
 MAX_BACKOFF: Final = 60.0
 SAME_WARNING_EVERY: Final = 60.0
-_NO_INSTRUMENTATION: Final = (otel_context._SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
 
 logger = logging.getLogger("trax_otel.sdk")
 
@@ -48,10 +47,7 @@ logger = logging.getLogger("trax_otel.sdk")
 @contextmanager
 def unobserved() -> Iterator[None]:
     """Nothing that happens in the block is traced or sent: it is the exporter's own work."""
-    context = otel_context.get_current()
-    for key in _NO_INSTRUMENTATION:
-        context = otel_context.set_value(key, True, context)
-    token = otel_context.attach(context)
+    token = otel_context.attach(without_instrumentation())
     try:
         with while_exporting():
             yield
@@ -66,7 +62,7 @@ class Effort:
         self._seconds = seconds
         self._batch = Deadline(seconds)
         self._closing: Deadline | None = None
-        self._hurry = threading.Event()
+        self._hurry = native.Event()
         self.given_up = False
 
     def begin(self) -> None:
@@ -95,7 +91,7 @@ class Effort:
     def pause(self, seconds: float) -> None:
         """Wait between two tries."""
         if self.closing:
-            clock.current().tick(min(seconds, self.remaining()), threading.Event())
+            clock.current().tick(min(seconds, self.remaining()), native.Event())
         elif not clock.current().tick(seconds, self._hurry) and not self.closing:
             self._hurry.clear()
 
@@ -224,6 +220,7 @@ class OtlpDelivery(Generic[Item]):
         return rejected
 
     def _give_up(self, part: list[Item], answer: Answer, effort: Effort) -> int:
+        self.tally.failing = answer.verdict not in {"bad", "too_large"}  # these are about one item
         self.tally.last_failure = f"{self._address}: {answer.reason}"
         if answer.verdict in {"again", "unreachable"}:
             effort.given_up = effort.closing
@@ -238,8 +235,9 @@ class OtlpDelivery(Generic[Item]):
         return count
 
     def _failed(self, reason: str, effort: Effort) -> None:
+        self.tally.failing = True
         self.tally.last_failure = f"{self._address}: {reason}"
-        if not self._failing and not effort.closing:  # at the end of the process one line says it all
+        if not (self._failing or effort.closing or is_leaving()):  # at the end of the process one line says it all
             self._failing = True
             self._warn(f"{self.tally.signal} cannot be delivered to {self._address} ({reason}); kept and tried again")
 

@@ -6,12 +6,14 @@ a line for each value that it cannot use; the default stands in for such a value
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from opentelemetry.util.re import parse_env_headers
+from ..config.loading import SECRET_NAME
 
 Signal = Literal["traces", "metrics", "logs"]
 SIGNALS: Final[tuple[Signal, ...]] = get_args(Signal)
@@ -21,6 +23,14 @@ Compression = Literal["none", "gzip", "deflate"]
 Environment = Mapping[str, str]
 Problems = list[str]
 
+RESOURCE_ATTRIBUTES: Final = "OTEL_RESOURCE_ATTRIBUTES"
+LIMITS: Final = (
+    "OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+)  # fmt: skip
+"""What spans and log records may hold. An empty value means no limit, as the SDK has it."""
 HTTP_ENDPOINT: Final = "http://localhost:4318"
 GRPC_ENDPOINT: Final = "http://localhost:4317"
 _OTLP_NAMES: Final = {"otlp": None, "trax_otlp": None, "otlp_proto_http": "http/protobuf", "otlp_proto_grpc": "grpc"}
@@ -65,7 +75,34 @@ class Batching:
 
 def disabled(environ: Environment) -> bool:
     """Whether OTEL_SDK_DISABLED switches everything off."""
-    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return flag(environ, "OTEL_SDK_DISABLED", [])
+
+
+def flag(environ: Environment, name: str, problems: Problems) -> bool:
+    """Whether a variable is `true`; unset is false."""
+    text = environ.get(name, "").strip().lower()
+    if text not in {"", "true", "false"}:
+        problems.append(f"{name}={shown(name, text)}: must be true or false")
+    return text == "true"
+
+
+def shown(name: str, value: str) -> str:
+    """A value as a message may hold it: not where the name or the value itself says that there is a secret in it."""
+    if re.search(SECRET_NAME, name.removeprefix("OTEL_")) or "@" in value:
+        return "its value (not shown)"
+    text = repr(value)
+    return text if len(text) <= 300 else f"{text[:297]}…"
+
+
+def without_secrets(text: str, environ: Environment) -> str:
+    """What a foreign package says of its own failure, without the credentials that it was given."""
+    text = re.sub(r"(?<=://)[^/@\s]+@", "…@", text)
+    for name in environ:
+        if name.endswith("_HEADERS"):
+            for _, value in pairs(environ[name]):
+                if len(value) > 3:
+                    text = text.replace(value, "…").replace(unquote(value), "…")
+    return text
 
 
 def exporter_names(environ: Environment, signal: Signal) -> tuple[str, ...]:
@@ -93,12 +130,12 @@ def endpoint(environ: Environment, signal: Signal, problems: Problems, name: str
         signal=signal,
         protocol=protocol,
         url=url,
-        headers=parse_env_headers(read.text("HEADERS", ""), liberal=True),
+        headers=_headers(read, protocol),
         timeout=_seconds(read),
         compression=compression,  # type: ignore[arg-type]  # checked above
-        certificate=read.text("CERTIFICATE", "") or None,
-        client_certificate=read.text("CLIENT_CERTIFICATE", "") or None,
-        client_key=read.text("CLIENT_KEY", "") or None,
+        certificate=_file(read, "CERTIFICATE"),
+        client_certificate=_file(read, "CLIENT_CERTIFICATE"),
+        client_key=_file(read, "CLIENT_KEY"),
     )
 
 
@@ -129,6 +166,37 @@ def metric_interval(environ: Environment, problems: Problems) -> tuple[float, fl
     return interval / 1000, timeout / 1000
 
 
+def limits(environ: Environment, problems: Problems) -> set[str]:
+    """The variables of LIMITS whose values cannot be used; the SDK reads the others by itself."""
+    wrong = {name for name in LIMITS if not re.fullmatch(r"\s*(\+?[0-9]+)?\s*", environ.get(name, ""), re.ASCII)}
+    problems += [
+        f"{name}={environ[name].strip()!r}: must be a whole number from 0 up, or empty for no limit"
+        for name in sorted(wrong)
+    ]
+    return wrong
+
+
+def resource_attributes(environ: Environment, problems: Problems) -> dict[str, str]:
+    """OTEL_RESOURCE_ATTRIBUTES. What is not `key=value` is told by its place: it may be a part of a secret."""
+    found: dict[str, str] = {}
+    for place, (key, value) in enumerate(pairs(environ.get(RESOURCE_ATTRIBUTES, "")), 1):
+        if key:
+            found[key] = unquote(value)
+        else:
+            problems.append(f"{RESOURCE_ATTRIBUTES}: entry {place} must be of the form key=value (%2C for a comma)")
+    return found
+
+
+def pairs(text: str) -> list[tuple[str, str]]:
+    """The entries of a list `key=value,…`; one of another form has an empty key, an empty one is left out."""
+    found = []
+    for entry in text.split(","):
+        if entry.strip():
+            key, equals, value = entry.partition("=")
+            found.append((key.strip() if equals else "", value.strip()))
+    return found
+
+
 class _Reader:
     """Reads `OTEL_EXPORTER_OTLP_<SIGNAL>_X`, else `OTEL_EXPORTER_OTLP_X`."""
 
@@ -148,7 +216,14 @@ class _Reader:
         return self.name(suffix).startswith(f"OTEL_EXPORTER_OTLP_{self.signal.upper()}_")
 
     def complain(self, suffix: str, value: str, allowed: str) -> None:
-        self._problems.append(f"{self.name(suffix)}={value!r}: must be {allowed}")
+        self._problems.append(f"{self.name(suffix)}={shown(self.name(suffix), value)}: must be {allowed}")
+
+    def complain_of_entry(self, suffix: str, place: int, allowed: str) -> None:
+        """Of one entry of a list, which may be a secret."""
+        self._problems.append(f"{self.name(suffix)}: entry {place} must be {allowed}")
+
+    def flag(self, suffix: str) -> bool:
+        return flag(self._environ, self.name(suffix), self._problems)
 
 
 def _protocol(read: _Reader, name: str) -> Protocol:
@@ -165,14 +240,14 @@ def _http_url(read: _Reader) -> str:
     text = _with_scheme(read, read.text("ENDPOINT", HTTP_ENDPOINT), HTTP_ENDPOINT)
     if read.is_own("ENDPOINT"):
         return text
-    return f"{text.rstrip('/')}/v1/{read.signal}"
+    parts = urlsplit(text)
+    return parts._replace(path=f"{parts.path.rstrip('/')}/v1/{read.signal}").geturl()
 
 
 def _grpc_url(read: _Reader) -> str:
     text = read.text("ENDPOINT", GRPC_ENDPOINT)
     if "://" not in text:
-        insecure = read.text("INSECURE", "false").lower() == "true"
-        text = f"{'http' if insecure else 'https'}://{text}"
+        text = f"{'http' if read.flag('INSECURE') else 'https'}://{text}"
     return _with_scheme(read, text, GRPC_ENDPOINT)
 
 
@@ -186,6 +261,34 @@ def _with_scheme(read: _Reader, text: str, default: str) -> str:
         return text
     read.complain("ENDPOINT", text, f"a URL such as {default}")
     return default
+
+
+_HEADER_NAME: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_ENCODED: Final = r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*"
+
+
+def _headers(read: _Reader, protocol: Protocol) -> dict[str, str]:
+    """Names in small letters, values decoded. A value that no encoder would have written so is taken as it stands."""
+    found: dict[str, str] = {}
+    for place, (key, given) in enumerate(pairs(read.text("HEADERS", "")), 1):
+        name = unquote(key).strip().lower()
+        value = unquote(given).strip() if re.fullmatch(_ENCODED, given) else given
+        fits = value.isascii() or (protocol != "grpc" and all(character < "\u0100" for character in value))
+        if re.fullmatch(_HEADER_NAME, name) and fits and (value.isprintable() or "\t" in value):
+            found[name] = value
+        else:
+            read.complain_of_entry(
+                "HEADERS", place, "of the form name=value, in ASCII (%2C for a comma, %20 for a space)"
+            )
+    return found
+
+
+def _file(read: _Reader, suffix: str) -> str | None:
+    """The path of a file; one that cannot be read is told, and kept: another trust must not take its place unasked."""
+    path = read.text(suffix, "") or None
+    if path is not None and not os.access(path, os.R_OK):
+        read.complain(suffix, path, "the path of a file that can be read")
+    return path
 
 
 def _seconds(read: _Reader) -> float:

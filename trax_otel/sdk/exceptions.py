@@ -1,27 +1,38 @@
 """Every exception that any library records on a span is classified, and no span ends without its outcome.
 
 The SDK's `Span` is wrapped once, for whichever provider made the span: there the exception object is still at hand (at
-the span's end only strings are left). Three methods are touched:
+the span's end only strings are left). Four methods are touched:
 
 * `record_exception`: the one `exception` event goes to where the exception was recorded first; every span on its way
   gets code, category and retryability.
+* `set_status`: what only steers (a template that is looked for elsewhere, gRPC's `abort`) fails no span.
 * `__exit__`: cancellation and exits are outcomes, not exceptions to record.
 * `end`: `start_as_current_span` and `use_span` let CancelledError, KeyboardInterrupt and SystemExit pass without a
-  word. An exception that is on its way through the frame that ends the span tells the outcome.
+  word. An exception that is on its way through the frame that ends the span tells the outcome. What else is put right
+  then, `finishing` does.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import Span
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from .. import semconv
 from ..errors import error_facts
+from ..errors.control_flow import refuses, steers_in
 from ..signals import record_error
+from ..signals.stacktrace import describe
+from .finishing import finish, remember_exception
+from .limit import begin_leaving_out, end_leaving_out
+
+logger = logging.getLogger("trax_otel.sdk")
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -30,7 +41,10 @@ CANCELLED: Final = "cancelled"
 FAILURE: Final = "failure"
 SUCCESS: Final = "success"
 
+_STEERED: Final = "_trax_steered"
+
 _original_record = Span.record_exception
+_original_status = Span.set_status
 _original_exit = Span.__exit__
 _original_end = Span.end
 
@@ -39,6 +53,7 @@ def classify_recorded_exceptions() -> None:
     """Wrap the SDK's Span. Doing it twice changes nothing."""
     if Span.record_exception is _original_record:
         Span.record_exception = _record_exception  # type: ignore[method-assign]
+        Span.set_status = _set_status  # type: ignore[method-assign]
         Span.__exit__ = _exit  # type: ignore[method-assign]
         Span.end = _end  # type: ignore[method-assign]
 
@@ -47,6 +62,7 @@ def leave_exceptions_alone() -> None:
     """Take the wrapping off again."""
     if Span.record_exception is _record_exception:
         Span.record_exception = _original_record  # type: ignore[method-assign]
+        Span.set_status = _original_status  # type: ignore[method-assign]
         Span.__exit__ = _original_exit  # type: ignore[method-assign]
         Span.end = _original_end  # type: ignore[method-assign]
 
@@ -59,14 +75,36 @@ def _record_exception(
     escaped: bool = False,
 ) -> None:
     try:
-        if not self.is_recording():
+        if not self.is_recording() or not isinstance(exception, BaseException):
             return
+        scope = self.instrumentation_scope
+        refusal = self.kind is SpanKind.SERVER and refuses(exception)
+        if refusal or steers_in(exception, "" if scope is None else scope.name):
+            setattr(self, _STEERED, True)
+            return
+        _fails(self)
         facts = error_facts(exception)
+        remember_exception(self, facts.type)
         first = record_error(exception, facts, span=self, escaped=escaped, attributes=attributes, timestamp=timestamp)
         if attributes and not first:  # somebody has more to say of it than was said where it was raised
             self.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_TYPE: facts.type, **attributes}, timestamp)
     except Exception:  # never lose what the SDK would have kept
-        _original_record(self, exception, attributes, timestamp, escaped)
+        with suppress(Exception):  # no exception at all, or its attributes are none
+            _original_record(self, exception, attributes if isinstance(attributes, Mapping) else None, None, escaped)
+
+
+def _fails(span: Span) -> None:
+    """From here on the span can fail, whatever steered before."""
+    if hasattr(span, _STEERED):
+        delattr(span, _STEERED)
+
+
+def _set_status(self: Span, status: Status | StatusCode, description: str | None = None) -> None:
+    code = status.status_code if isinstance(status, Status) else status
+    if code is StatusCode.ERROR and hasattr(self, _STEERED):
+        _fails(self)  # it is said of what steered, once; what is said later is said of something else
+        return
+    _original_status(self, status, description)
 
 
 def _exit(
@@ -78,20 +116,43 @@ def _exit(
     if exc_val is None:
         self.end()
     elif isinstance(exc_val, Exception):
-        _original_exit(self, exc_type, exc_val, exc_tb)
+        try:
+            _original_exit(self, exc_type, exc_val, exc_tb)
+        except Exception:  # its __str__ raises: the SDK writes it into the status
+            self.set_status(StatusCode.ERROR, describe(exc_val))
+            self.end()
     else:
         _tell_outcome(self, exc_val)
         self.end()
 
 
 def _end(self: Span, end_time: int | None = None) -> None:
+    if end_time is None:
+        end_time = time.time_ns()  # what is done here is none of the span's time
     passing = sys.exc_info()[1]
     if passing is not None and not isinstance(passing, Exception):
         traceback = passing.__traceback__
         # Handled further out (a clean-up span inside `except CancelledError`) is none of this span's business.
         if traceback is not None and traceback.tb_frame is sys._getframe(1):
             _tell_outcome(self, passing)
+    leaving_out = False
+    try:
+        if self.is_recording():
+            _fails(self)
+            finish(self, passing, end_time)
+            leaving_out = begin_leaving_out(self, end_time)
+    except Exception as failure:  # the span itself matters more
+        logger.debug("a span was not put right: %s: %s", type(failure).__name__, failure)
     _original_end(self, end_time)
+    if leaving_out:
+        end_leaving_out(self)
+
+
+def _shown(code: object) -> str:
+    try:
+        return repr(code)
+    except Exception:  # anything may be given to `sys.exit`
+        return f"<{type(code).__name__}>"
 
 
 def _tell_outcome(span: Span, passing: BaseException) -> None:
@@ -109,4 +170,4 @@ def _tell_outcome(span: Span, passing: BaseException) -> None:
         span.set_attribute(semconv.OUTCOME, SUCCESS)
     else:
         span.set_attributes({semconv.OUTCOME: FAILURE, semconv.ERROR_TYPE: name})
-        span.set_status(Status(StatusCode.ERROR, f"{name}: {passing.code!r}"))
+        span.set_status(Status(StatusCode.ERROR, f"{name}: {_shown(passing.code)}"))

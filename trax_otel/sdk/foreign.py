@@ -39,6 +39,7 @@ class ExporterDelivery:
         except Exception as error:
             self.tally.last_failure = f"exporter {self._name}: {type(error).__name__}: {error}"
             logger.warning("%s", self.tally.last_failure)
+        self.tally.failing = True
         self.tally.dropped(count, "budget" if effort.closing else "transport")
         return count
 

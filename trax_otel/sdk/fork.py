@@ -7,23 +7,28 @@ new locks (a thread of the parent's may have held one), metrics from 0 with a ne
 
 from __future__ import annotations
 
-import _thread
 import concurrent.futures.thread  # noqa: F401  # first: its own fork hook must run before ours, else a child hung
-import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics._internal.metric_reader_storage import MetricReaderStorage
 from opentelemetry.sdk.trace import TracerProvider
+
+from .. import originals
+from ..lifecycle import renew_if_forked
+from ..signals.exporting import exporting
+from . import private
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger
     from opentelemetry.trace import Tracer
 
-_LOCK: Final = _thread.LockType
-_RLOCK: Final = type(threading.RLock())
+    from .reader import PeriodicReader
+
+_LOCK: Final = type(originals.allocate_lock())
+_RLOCK: Final = type(originals.reentrant_lock())
 
 
 class ForkingTracerProvider(TracerProvider):
@@ -45,6 +50,17 @@ class ForkingTracerProvider(TracerProvider):
 
 class ForkingMeterProvider(MeterProvider):
     """A meter provider that leaves its renewal after a fork to this module."""
+
+    def watch(self, readers: Sequence[PeriodicReader]) -> None:
+        """Mark these readers at each measurement; one in a child that forked unnoticed first makes all its own."""
+
+        def measured() -> None:
+            renew_if_forked()
+            if not exporting():  # what we count of the export itself is no news
+                for reader in readers:
+                    reader.fresh = True
+
+        private.at_measurement(self, measured)
 
     def _handle_fork(self) -> None:
         return
@@ -72,32 +88,25 @@ def renew_locks(owner: object) -> None:
     attributes = getattr(owner, "__dict__", None)
     for name, value in list((attributes or {}).items()):
         if isinstance(value, _LOCK):
-            setattr(owner, name, threading.Lock())
+            setattr(owner, name, originals.allocate_lock())
         elif isinstance(value, _RLOCK):
-            setattr(owner, name, threading.RLock())
+            setattr(owner, name, originals.reentrant_lock())
 
 
 def renew_tracer_provider(provider: TracerProvider) -> None:
     """New locks for a tracer provider and what it consists of."""
-    _renew(provider, provider._active_span_processor)
+    _renew(provider, private.processor_of(provider, "_active_span_processor"))
 
 
 def renew_logger_provider(provider: LoggerProvider) -> None:
     """New locks for a logger provider and what it consists of."""
-    _renew(provider, provider._multi_log_record_processor)
+    _renew(provider, private.processor_of(provider, "_multi_log_record_processor"))
 
 
 def renew_meter_provider(provider: MeterProvider) -> None:
     """New locks, and instruments that count from 0 with a start time of now."""
-    consumer: Any = provider._measurement_consumer
-    _renew(provider, consumer, *provider._meters.values())
-    MeterProvider._all_metric_readers_lock = threading.Lock()
-    consumer._reader_storages = {
-        reader: MetricReaderStorage(
-            consumer._sdk_config, reader._instrument_class_temporality, reader._instrument_class_aggregation
-        )
-        for reader in consumer._reader_storages
-    }
+    _renew(provider, *private.parts_of(provider))
+    private.count_from_zero(provider)
 
 
 def _renew(*owners: object) -> None:

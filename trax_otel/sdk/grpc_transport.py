@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from .transport import Answer
+from .transport import Answer, is_loopback
 
 try:
     import grpc
@@ -55,7 +55,10 @@ class GrpcSender:
         if self._channel is None:
             compression = {"gzip": grpc.Compression.Gzip, "deflate": grpc.Compression.Deflate}
             options: dict[str, Any] = {"compression": compression.get(self._endpoint.compression)}
-            target = urlsplit(self._endpoint.url).netloc.rpartition("@")[2]
+            parts = urlsplit(self._endpoint.url)
+            target = parts.netloc.rpartition("@")[2]
+            if is_loopback(parts.hostname or ""):
+                options["options"] = [("grpc.enable_http_proxy", 0)]
             if self._endpoint.secure:
                 self._channel = grpc.secure_channel(target, self._credentials(), **options)
             else:

@@ -17,8 +17,10 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from .. import semconv
+from ..signals import told
 from .correlate import CorrelationProcessor
 from .exceptions import classify_recorded_exceptions
+from .finishing import FinishingProcessor
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadWriteLogRecord
@@ -142,6 +144,7 @@ class CapturedProviders:
 def capture_providers(resource_attributes: Mapping[str, str] | None = None) -> CapturedProviders:
     """Providers with deterministic ids that sample every span, with correlation and classification as in service."""
     classify_recorded_exceptions()
+    told.forget()  # these ids begin anew
     resource = Resource(dict(resource_attributes or {semconv.SERVICE_NAME: "captured"}))
     spans, records, reader = SpanMemory(), LogMemory(), InMemoryMetricReader()
     meter_provider = MeterProvider(metric_readers=[reader], resource=resource, shutdown_on_exit=False)
@@ -152,6 +155,7 @@ def capture_providers(resource_attributes: Mapping[str, str] | None = None) -> C
         id_generator=SequentialIds(),
     )
     tracer_provider.add_span_processor(CorrelationProcessor())
+    tracer_provider.add_span_processor(FinishingProcessor())
     tracer_provider.add_span_processor(spans)
     logger_provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
     logger_provider.add_log_record_processor(records)

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from opentelemetry.sdk._logs import LogRecordLimits
 from opentelemetry.sdk.metrics.export import MetricReader
-from opentelemetry.sdk.trace import SpanLimits
 
 from .. import lifecycle
 from ..lifecycle import Deadline
-from . import fork, install, temporality
+from . import fork, install, private, temporality
 from .batch import BatchLogProcessor, BatchQueue, BatchSpanProcessor, FlushMark
 from .correlate import CorrelationProcessor
 from .delivery import OtlpDelivery
 from .encode import LogCodec, MetricCodec, SpanCodec
-from .environment import batching, endpoint, exporter_names, is_otlp, metric_interval
+from .environment import batching, endpoint, exporter_names, is_otlp, metric_interval, without_secrets
+from .finishing import FinishingProcessor
 from .foreign import ExporterDelivery
+from .guarded import usable_environment
 from .reader import PeriodicReader
 from .samplers import id_generator, load, sampler
 from .tally import Tally
@@ -39,6 +39,11 @@ class Outlet(Protocol):
     @property
     def closed(self) -> bool:
         """Whether it takes nothing any more."""
+        ...
+
+    @property
+    def pending(self) -> int:
+        """How many items of this process are not delivered yet; of metrics, at least 1 where something was measured."""
         ...
 
     def request_flush(self, seconds: float) -> FlushMark:
@@ -99,14 +104,15 @@ class Pipeline:
 
 def trace_pipeline(environ: Environment, resource: ProcessResource, problems: Problems) -> Pipeline:
     """A tracer provider; it is there even without an exporter, for trace ids in logs and in outgoing requests."""
-    provider = fork.ForkingTracerProvider(
-        sampler=sampler(environ, problems),
-        resource=resource,
-        shutdown_on_exit=False,
-        id_generator=id_generator(environ, problems),
-        span_limits=_limits(SpanLimits, problems),
-    )
+    with usable_environment():  # limits are read there
+        provider = fork.ForkingTracerProvider(
+            sampler=sampler(environ, problems),
+            resource=resource,
+            shutdown_on_exit=False,
+            id_generator=id_generator(environ, problems),
+        )
     provider.add_span_processor(CorrelationProcessor())
+    provider.add_span_processor(FinishingProcessor())
     pipeline = Pipeline("traces", provider)
     for delivery in _deliveries(environ, "traces", problems):
         queue: BatchQueue[Any] = BatchQueue(delivery, batching(environ, "traces", problems))
@@ -120,8 +126,8 @@ def log_pipeline(environ: Environment, resource: ProcessResource, problems: Prob
     deliveries = _deliveries(environ, "logs", problems)
     if not deliveries:
         return None
-    provider = fork.ForkingLoggerProvider(resource=resource, shutdown_on_exit=False)
-    provider._log_record_limits = _limits(LogRecordLimits, problems)  # no argument of older SDKs
+    with usable_environment():
+        provider = fork.ForkingLoggerProvider(resource=resource, shutdown_on_exit=False)
     pipeline = Pipeline("logs", provider)
     for delivery in deliveries:
         queue: BatchQueue[Any] = BatchQueue(delivery, batching(environ, "logs", problems))
@@ -140,17 +146,14 @@ def metric_pipeline(environ: Environment, resource: ProcessResource, problems: P
             pulled.append(delivery)
             continue
         exporter = getattr(delivery, "exporter", None)
+        preferred = None if exporter is None else private.preferences_of(exporter)
         readers.append(
             PeriodicReader(
                 delivery,
                 interval,
                 timeout,
-                temporality=temporality.preferred(environ, problems)
-                if exporter is None
-                else exporter._preferred_temporality,
-                aggregation=temporality.histograms(environ, problems)
-                if exporter is None
-                else exporter._preferred_aggregation,
+                temporality=preferred[0] if preferred else temporality.preferred(environ, problems),
+                aggregation=preferred[1] if preferred else temporality.histograms(environ, problems),
             )
         )
     if not readers and not pulled:
@@ -161,6 +164,7 @@ def metric_pipeline(environ: Environment, resource: ProcessResource, problems: P
         shutdown_on_exit=False,
         exemplar_filter=temporality.exemplar_filter(environ, problems),
     )
+    provider.watch(readers)
     return Pipeline("metrics", provider, [*readers])
 
 
@@ -177,7 +181,8 @@ def _deliveries(environ: Environment, signal: Signal, problems: Problems) -> lis
         except ImportError as error:
             problems.append(str(error))
         except Exception as error:
-            problems.append(f"OTEL_{signal.upper()}_EXPORTER={name!r}: {type(error).__name__}: {error}")
+            reason = without_secrets(f"{type(error).__name__}: {error}", environ)
+            problems.append(f"OTEL_{signal.upper()}_EXPORTER={name!r}: {reason}")
     return found
 
 
@@ -192,21 +197,6 @@ def _foreign(signal: Signal, name: str) -> Any:
     if isinstance(made, MetricReader):
         return made
     return ExporterDelivery(made, _CODECS[signal], Tally(signal), name)
-
-
-def _limits(kind: Any, problems: Problems) -> Any:
-    try:
-        return kind()  # reads its OTEL_* variables by itself
-    except ValueError as error:
-        problems.append(str(error))
-        return None if kind is LogRecordLimits else _default_span_limits()
-
-
-def _default_span_limits() -> SpanLimits:
-    return SpanLimits(
-        max_attributes=128, max_events=128, max_links=128, max_span_attributes=128, max_event_attributes=128,
-        max_link_attributes=128, max_attribute_length=SpanLimits.UNSET, max_span_attribute_length=SpanLimits.UNSET,
-    )  # fmt: skip
 
 
 def tallies(pipelines: Sequence[Pipeline]) -> list[Tally]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.export import MetricReader
 
-from .. import clock, lifecycle
+from .. import clock, lifecycle, native
 from ..lifecycle import Deadline
 from .batch import CLOSE_MARGIN, FlushMark
 from .delivery import Effort
@@ -38,11 +37,13 @@ class PeriodicReader(MetricReader):
         self._interval = interval
         self._timeout = timeout
         self._closed = False
+        self.fresh = False
+        """Whether something was measured since the last collection."""
         self._renew()
 
     def _renew(self) -> None:
-        self._wake = threading.Event()
-        self._finished = threading.Event()
+        self._wake = native.Event()
+        self._finished = native.Event()
         if self._closed:
             self._finished.set()
         self._effort = Effort(self._timeout)
@@ -51,7 +52,7 @@ class PeriodicReader(MetricReader):
         self._collected = False
         self._warming = False
         self._in_hand = 0
-        self._thread: threading.Thread | None = None
+        self._working = False
 
     def warm_up(self) -> None:
         """Collect once on the calling thread, and throw it away, so that what callbacks import is imported.
@@ -68,14 +69,10 @@ class PeriodicReader(MetricReader):
 
     def start(self) -> None:
         """Begin to collect; the provider must know this reader by now."""
-        if self._closed or self._thread is not None:
-            return
-        thread = threading.Thread(target=self._work, name="trax-otel metrics", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # the interpreter ends: the final collection happens on the thread that closes
-            return
-        self._thread = thread
+        if not (self._closed or self._working):
+            self.fresh = False  # what was measured so far are the zeros of our own counters
+            # It stays so where the interpreter ends: the final collection happens on the thread that closes.
+            self._working = native.start_thread(self._work)
 
     def reset_after_fork(self) -> None:
         """A forked child collects by itself; whoever calls has zeroed the instruments' state."""
@@ -92,6 +89,11 @@ class PeriodicReader(MetricReader):
         """Whether it takes nothing any more."""
         return self._closed
 
+    @property
+    def pending(self) -> int:
+        """At least 1 where a last collection is worth making: something was measured since, or is on its way."""
+        return max(int(self.fresh), self._in_hand)
+
     def flush(self, seconds: float) -> bool:
         """Collect and deliver now; True only if all points were accepted within `seconds`."""
         return self.request_flush(seconds).wait(seconds)
@@ -105,7 +107,7 @@ class PeriodicReader(MetricReader):
         self._requests.append(mark)
         self._effort.hurry()
         self._wake.set()
-        if self._thread is None:
+        if not self._working:
             self._serve()
         return mark
 
@@ -119,7 +121,7 @@ class PeriodicReader(MetricReader):
 
     def finish_close(self, deadline: Deadline) -> None:
         """Wait for the last collection until `deadline`."""
-        if self._thread is None and not self._finished.is_set():
+        if not self._working and not self._finished.is_set():
             self._serve()
             self._finished.set()
         if self._finished.wait(deadline.remaining()):
@@ -154,6 +156,7 @@ class PeriodicReader(MetricReader):
 
     def _collect_once(self) -> bool:
         self._effort.begin()
+        self.fresh = False
         try:
             self.collect(timeout_millis=max(1.0, self._effort.remaining() * 1000))
         except Exception as error:  # a callback that took too long, or a failing one: the next collection tries again

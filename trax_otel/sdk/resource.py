@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.version import __version__ as sdk_version
@@ -20,6 +19,7 @@ from opentelemetry.sdk.version import __version__ as sdk_version
 from .. import config, semconv
 from ..version import __version__
 from .encode import clean_attributes
+from .environment import resource_attributes, without_secrets
 from .origin import origin
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class ProcessResource(Resource):
 
     def renew(self) -> None:
         """Become the resource of a forked child: another instance of the same service."""
-        attributes = {**self._attributes, **_process_identity()}
+        attributes = {**self.attributes, **_process_identity()}
         super().__init__(attributes)
         self._hash = super().__hash__()
 
@@ -143,15 +143,7 @@ def container_id(proc: Path = Path("/proc/self")) -> str | None:
 
 
 def _from_environment(environ: Environment, problems: Problems) -> dict[str, Any]:
-    attributes: dict[str, Any] = {}
-    for entry in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
-        if not entry.strip():
-            continue
-        key, equals, value = entry.partition("=")
-        if not equals or not key.strip():
-            problems.append(f"OTEL_RESOURCE_ATTRIBUTES: {entry.strip()!r} is not of the form key=value")
-            continue
-        attributes[key.strip()] = unquote(value.strip())
+    attributes: dict[str, Any] = {**resource_attributes(environ, problems)}
     name = environ.get("OTEL_SERVICE_NAME", "").strip()
     return {**attributes, semconv.SERVICE_NAME: name} if name else attributes
 
@@ -162,15 +154,22 @@ def _detected(environ: Environment, problems: Problems) -> dict[str, Any]:
     wanted = [name for name in names if name and name not in {"otel", "service_instance", "process", "os"}]
     if not wanted:
         return {}
-    from opentelemetry.util._importlib_metadata import entry_points
+    from importlib.metadata import entry_points
 
     found: dict[str, Any] = {}
-    for entry_point in entry_points(group="opentelemetry_resource_detector"):
+    offered = entry_points(group="opentelemetry_resource_detector")
+    for name in wanted:
+        if name != "*" and name not in offered.names:
+            problems.append(
+                f"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS={name!r}: must be a resource detector that is installed"
+            )
+    for entry_point in offered:
         if entry_point.name in wanted or ("*" in wanted and entry_point.name not in {"otel", "service_instance"}):
             try:
                 found.update(entry_point.load()().detect().attributes)
             except Exception as error:
-                problems.append(f"resource detector {entry_point.name}: {type(error).__name__}: {error}")
+                reason = without_secrets(f"{type(error).__name__}: {error}", environ)
+                problems.append(f"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS={entry_point.name!r}: {reason}")
     return found
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
     ALWAYS_ON,
@@ -14,7 +17,9 @@ from opentelemetry.sdk.trace.sampling import (
     Sampler,
     TraceIdRatioBased,
 )
-from opentelemetry.util._importlib_metadata import entry_points
+
+from ..lifecycle import process_token
+from .environment import without_secrets
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.id_generator import IdGenerator
@@ -51,7 +56,8 @@ def sampler(environ: Environment, problems: Problems) -> Sampler:
         known = ", ".join([*_FIXED, *_RATIO])
         problems.append(f"OTEL_TRACES_SAMPLER={name!r}: must be one of {known}, or a sampler that is installed")
     except Exception as error:
-        problems.append(f"OTEL_TRACES_SAMPLER={name!r}: {type(error).__name__}: {error}")
+        reason = without_secrets(f"{type(error).__name__}: {error}", environ)
+        problems.append(f"OTEL_TRACES_SAMPLER={name!r}: {reason}")
     return DEFAULT_ON
 
 
@@ -66,17 +72,44 @@ def _ratio(text: str, problems: Problems) -> float:
     return 1.0
 
 
-def id_generator(environ: Environment, problems: Problems) -> IdGenerator | None:
-    """The generator that OTEL_PYTHON_ID_GENERATOR names; None means the SDK's random one."""
+class ProcessIds(RandomIdGenerator):
+    """Random ids of a generator that each process seeds anew, whatever the application does to `random`'s own."""
+
+    def __init__(self) -> None:
+        self._random = random.Random()  # noqa: S311  # ids are no secrets
+        self._token = process_token()
+
+    def generate_trace_id(self) -> int:
+        """128 random bits, not all of them 0."""
+        return self._bits(128)
+
+    def generate_span_id(self) -> int:
+        """64 random bits, not all of them 0."""
+        return self._bits(64)
+
+    def _bits(self, count: int) -> int:
+        token = process_token()
+        if token is not self._token:
+            self._random = random.Random()  # noqa: S311
+            self._token = token
+        while True:
+            made = self._random.getrandbits(count)
+            if made:
+                return made
+
+
+def id_generator(environ: Environment, problems: Problems) -> IdGenerator:
+    """The generator that OTEL_PYTHON_ID_GENERATOR names; a random one by default."""
     name = environ.get("OTEL_PYTHON_ID_GENERATOR", "").strip() or "random"
-    if name == "random":
-        return None
-    try:
-        made: IdGenerator = load("opentelemetry_id_generator", name)()
-        return made
-    except Exception as error:
-        problems.append(f"OTEL_PYTHON_ID_GENERATOR={name!r}: {error}")
-        return None
+    if name != "random":
+        try:
+            made: IdGenerator = load("opentelemetry_id_generator", name)()
+            return made
+        except LookupError:
+            problems.append(f"OTEL_PYTHON_ID_GENERATOR={name!r}: must be random, or a generator that is installed")
+        except Exception as error:
+            problems.append(f"OTEL_PYTHON_ID_GENERATOR={name!r}: {type(error).__name__}: {error}")
+    return ProcessIds()
 
 
 def load(group: str, name: str) -> Any:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Final, Literal, get_args
 
-from .. import semconv
+from .. import originals, semconv
 from ..signals import counter
 from .environment import SIGNALS, Signal
 
@@ -27,11 +26,13 @@ class Tally:
         self._dropped = {
             reason: dropped.bind({semconv.SIGNAL: signal, semconv.DROP_REASON: reason}) for reason in REASONS
         }
+        self.failing = False
+        """Whether the last export failed, of this process or, where it has made none, of the one that forked it."""
         self.reset()
 
     def reset(self) -> None:
         """Start at 0, in a forked child too."""
-        self._lock = threading.Lock()
+        self._lock = originals.allocate_lock()
         self.delivered = 0
         self.lost: dict[Reason, int] = dict.fromkeys(REASONS, 0)
         self.outstanding = 0
@@ -47,6 +48,7 @@ class Tally:
         """The endpoint took `count` items."""
         if count <= 0:
             return
+        self.failing = False
         with self._lock:
             self.delivered += count
         self._exported.add(count)
@@ -65,12 +67,12 @@ class Tally:
         return f"{count} {_NOUNS[self.signal]}{'' if count == 1 else 's'}"
 
 
-def undelivered(tallies: list[Tally]) -> str | None:
-    """One line on what this process could not deliver, or None where everything arrived."""
+def undelivered(missing: list[tuple[Tally, int]]) -> str | None:
+    """One line on what this process could not deliver, so many of each tally, or None where everything arrived."""
     order = {signal: place for place, signal in enumerate(SIGNALS)}
-    losers = sorted((tally for tally in tallies if tally.outstanding), key=lambda tally: order[tally.signal])
+    losers = sorted(((tally, count) for tally, count in missing if count), key=lambda loser: order[loser[0].signal])
     if not losers:
         return None
-    counts = ", ".join(tally.describe(tally.outstanding) for tally in losers)
-    reasons = dict.fromkeys(tally.last_failure for tally in losers if tally.last_failure)
+    counts = ", ".join(tally.describe(count) for tally, count in losers)
+    reasons = dict.fromkeys(tally.last_failure for tally, _ in losers if tally.last_failure)
     return f"not delivered: {counts}" + (f" ({'; '.join(reasons)})" if reasons else "")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from .. import lifecycle, semconv
+from .. import lifecycle, originals, semconv
 from ..lifecycle import Deadline, Participant
-from .pipelines import tallies
+from .requests import RequestProcessor
 from .tally import undelivered
 
 if TYPE_CHECKING:
     from .pipelines import Outlet, Pipeline
     from .resource import ProcessResource
+    from .tally import Tally
 
 _PARTICIPANT: Final = "export"
+_LOOK: Final = 0.02
+"""Seconds after which a leaving process looks whether its export has begun to fail."""
 
 
 class Telemetry:
@@ -26,9 +28,10 @@ class Telemetry:
         self._resource = resource
         self._earlier: list[Pipeline] = []
         self._closed = False
-        self._lock = threading.Lock()
+        self._lock = originals.allocate_lock()
         self._unregister: Callable[[], None] | None = None
         self._undo: list[Callable[[], None]] = []
+        self._said: str | None = None
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -114,10 +117,42 @@ class Telemetry:
             outlet.begin_close(deadline)
         for outlet in outlets:
             outlet.finish_close(deadline)
-        line = undelivered(tallies([*self._earlier, *self.pipelines]))
+        line = undelivered([(outlet.tally, outlet.tally.outstanding) for outlet in outlets])
         if line is not None:
             lifecycle.report(line)
         return line is None
+
+    def pending(self) -> bool:
+        """Whether this process has made anything that is not delivered. Takes no lock."""
+        return not self._closed and any(outlet.pending for outlet in self._outlets())
+
+    def deliver_pending(self, deadline: Deadline) -> list[tuple[Tally, int]]:
+        """Try one delivery of what is pending, but not where the last export failed; returns what is left of each."""
+        outlets = [outlet for outlet in self._outlets() if outlet.pending and not outlet.closed]
+        marks = {
+            outlet.tally: outlet.request_flush(deadline.remaining()) for outlet in outlets if not outlet.tally.failing
+        }
+        for tally, mark in marks.items():
+            while not (mark.reached.wait(min(_LOOK, deadline.remaining())) or tally.failing or deadline.passed()):
+                pass
+        complete = {tally for tally, mark in marks.items() if mark.complete}
+        return [(outlet.tally, 0 if outlet.tally in complete else outlet.pending) for outlet in outlets]
+
+    def deliver_with_requests(self, every: float = 0.0) -> None:
+        """Deliver at the end of a request from now on, where the last time is `every` seconds ago."""
+        for pipeline in self.pipelines:
+            if pipeline.signal == "traces":
+                pipeline.provider.add_span_processor(RequestProcessor(self.deliver_pending, every))
+
+    def leave(self, deadline: Deadline) -> None:
+        """Deliver what is pending: the process is about to be gone. What is left is said in one line.
+
+        The process may go on all the same (an exec that fails).
+        """
+        line = undelivered([(tally, tally.outstanding + left) for tally, left in self.deliver_pending(deadline)])
+        if line is not None and line != self._said:
+            self._said = line
+            lifecycle.tell(line)
 
     def participate(self, *undo: Callable[[], None]) -> None:
         """Take part in this process's forks and end; `undo` is called at `shutdown`."""
@@ -128,12 +163,14 @@ class Telemetry:
                 lifecycle.ORDER_EXPORT,
                 flush=lambda deadline: self.flush(deadline.remaining()),
                 shutdown=self.close,
+                pending=self.pending,
+                leave=self.leave,
                 after_fork_in_child=self._renew_after_fork,
             )
         )
 
     def _renew_after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = originals.allocate_lock()
         if self._closed:
             return
         if self._resource is not None:

@@ -1,4 +1,4 @@
-"""How encoded requests travel: OTLP/HTTP over the standard library, OTLP/gRPC over grpcio.
+"""How encoded requests travel: OTLP/HTTP over sockets of our own, OTLP/gRPC over grpcio.
 
 A sender belongs to the process that uses it. After a fork the child drops what it inherited and connects anew, so that
 two processes never write into one connection. Neither of the two logs or is instrumented, so an export makes no
@@ -9,24 +9,23 @@ module that can never be imported.
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401  # every look-up of a host name needs it
-import gzip
-import http.client
+import ipaddress
 import os
-import ssl
+import sys
 import zlib
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+from urllib.parse import SplitResult, unquote, urlsplit
 
-from .. import clock
+from ..errors.verdict import retry_after
 from ..version import __version__
+from .http1 import BadAnswerError, Connection, DisconnectedError, Response, Tunnel
 
 if TYPE_CHECKING:
-    from email.message import Message
+    import ssl
 
     from .environment import Endpoint
 
@@ -36,6 +35,7 @@ Verdict = Literal["accepted", "again", "unreachable", "too_large", "bad", "refus
 MAX_ANSWER: Final = 1 << 20
 """Bytes read of an answer: a partial success is a few hundred."""
 _AGAIN: Final = frozenset({408, 429, 502, 503, 504})
+_PHRASES: Final = {int(status): status.phrase for status in HTTPStatus}
 _USER_AGENT: Final = f"trax-otel/{__version__} python"
 
 
@@ -89,12 +89,16 @@ class HttpSender:
             **_credentials(parts.username, parts.password, "authorization"),
             **endpoint.headers,
         }
-        proxy = None if endpoint.secure else _proxy("http", parts.hostname or "")
-        if proxy is not None:  # a proxy for plain HTTP is asked for the whole URL; for TLS it is asked for a tunnel
-            self._path = endpoint.url
+        proxy = _proxy(parts)
+        if proxy is not None and not endpoint.secure:  # it is asked for the whole URL; for TLS, for a tunnel
+            self._path = f"http://{parts.netloc.rpartition('@')[2]}{self._path}"
             self._headers |= _credentials(proxy.username, proxy.password, "proxy-authorization")
-        self._connection: http.client.HTTPConnection | None = None
+        self._connection: Connection | None = None
         self._pid = os.getpid()
+        if endpoint.secure:
+            import ssl  # noqa: F401  # by those alone who need it: gevent wants to be the first to import it
+        if not (parts.hostname or "").isascii():
+            import encodings.idna  # noqa: F401  # the look-up of such a host name needs it
 
     def send(self, payload: bytes, timeout: float) -> Answer:
         """Send an encoded request. A kept connection that turns out to be closed is replaced once."""
@@ -103,44 +107,34 @@ class HttpSender:
             kept = self._connection is not None and self._pid == os.getpid()
             try:
                 return self._exchange(body, timeout)
-            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
+            except (DisconnectedError, ConnectionResetError, BrokenPipeError) as error:
                 self.close()
                 if fresh or not kept:
                     return Answer("again", _describe(error))
-            except ssl.SSLError as error:
-                self.close()
-                return Answer("unreachable", _describe(error))
             except TimeoutError:
                 self.close()
                 return Answer("again", f"no answer within {timeout:.3g} s")
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, BadAnswerError) as error:
                 self.close()
-                verdict: Verdict = "unreachable" if isinstance(error, OSError) else "again"
-                return Answer(verdict, _describe(error))
+                return Answer("unreachable" if isinstance(error, OSError) else "again", _describe(error))
             except Exception as error:  # a header that cannot be encoded, a certificate that cannot be read
                 self.close()
                 return Answer("refused", _describe(error))
         return Answer("again", "connection closed")
 
     def _exchange(self, body: bytes, timeout: float) -> Answer:
-        connection = self._connected(timeout)
-        connection.request("POST", self._path, body, self._headers)
-        response = connection.getresponse()
-        answer = response.read(MAX_ANSWER)
-        if response.will_close or not response.isclosed():
-            self.close()
-        return _judge(response.status, response.headers, answer)
+        response = self._post(body, timeout)
+        return _judge(response.status, response.headers, response.body)
 
-    def _connected(self, timeout: float) -> http.client.HTTPConnection:
+    def _post(self, body: bytes, timeout: float) -> Response:
         if self._pid != os.getpid():
             self.forget()
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = _connect(self._endpoint, timeout)
-        connection.timeout = timeout
-        if connection.sock is not None:
-            connection.sock.settimeout(timeout)
-        return connection
+        if self._connection is None:
+            self._connection = _connection(self._endpoint)
+        response, kept = self._connection.post(self._path, body, self._headers, timeout, MAX_ANSWER)
+        if not kept:
+            self.close()
+        return response
 
     def forget(self) -> None:
         """Drop the connection without a word: closing this process's descriptor leaves the parent's open."""
@@ -156,6 +150,8 @@ class HttpSender:
 
 def _tls(endpoint: Endpoint) -> ssl.SSLContext:
     """With the files that the environment names; one that cannot be used is named, which OpenSSL does not do."""
+    import ssl
+
     try:
         context = ssl.create_default_context(cafile=endpoint.certificate)
         if endpoint.client_certificate:
@@ -167,28 +163,44 @@ def _tls(endpoint: Endpoint) -> ssl.SSLContext:
     return context
 
 
-def _connect(endpoint: Endpoint, timeout: float) -> http.client.HTTPConnection:
+def _connection(endpoint: Endpoint) -> Connection:
     parts = urlsplit(endpoint.url)
     host, port = parts.hostname or "", parts.port or (443 if endpoint.secure else 80)
-    proxy = _proxy(parts.scheme, host)
+    proxy = _proxy(parts)
     target, target_port = (host, port) if proxy is None else (proxy.hostname or "", proxy.port or 8080)
-    if endpoint.secure:
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-            target, target_port, timeout=timeout, context=_tls(endpoint)
-        )
-    else:
-        connection = http.client.HTTPConnection(target, target_port, timeout=timeout)
-    if proxy is not None and endpoint.secure:
-        connection.set_tunnel(host, port, _credentials(proxy.username, proxy.password, "Proxy-Authorization"))
-    return connection
+    if not endpoint.secure:
+        return Connection(target, target_port)
+    tunnel = None
+    if proxy is not None:
+        tunnel = Tunnel(host, port, _credentials(proxy.username, proxy.password, "Proxy-Authorization"))
+    return Connection(target, target_port, tls=_tls(endpoint), tunnel=tunnel)
 
 
-def _proxy(scheme: str, host: str) -> Any:
-    """The proxy that the environment names for this host, or None."""
-    if proxy_bypass(host):
+def _proxy(parts: SplitResult) -> SplitResult | None:
+    """The proxy that the environment (on macOS and Windows, the system too) names for this endpoint, or None; no proxy can
+    reach this machine's own loopback."""
+    named = any(name.lower().endswith("_proxy") and value for name, value in os.environ.items())
+    if is_loopback(parts.hostname or "") or not (named or sys.platform in {"darwin", "win32"}):
         return None
-    url = getproxies().get(scheme)
+    from urllib.request import getproxies, proxy_bypass
+
+    if proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    url = getproxies().get(parts.scheme)
     return urlsplit(url if "://" in url else f"http://{url}") if url else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this very machine: localhost, 127.0.0.0/8, ::1, and 0.0.0.0, which connects there."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return bool(plain.is_loopback or plain.is_unspecified)
 
 
 def _credentials(user: str | None, password: str | None, header: str) -> dict[str, str]:
@@ -200,17 +212,18 @@ def _credentials(user: str | None, password: str | None, header: str) -> dict[st
 
 def _compressed(payload: bytes, compression: str) -> bytes:
     if compression == "gzip":
-        return gzip.compress(payload, 6)
+        gzip = zlib.compressobj(6, wbits=31)
+        return gzip.compress(payload) + gzip.flush()
     return zlib.compress(payload) if compression == "deflate" else payload
 
 
-def _judge(status: int, headers: Message, body: bytes) -> Answer:
+def _judge(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     """What an HTTP status means for the request that it answers."""
     if 200 <= status < 300:
         return Answer("accepted", body=body)
-    reason = f"HTTP {status} {http.client.responses.get(status, '')}".strip()
+    reason = f"HTTP {status} {_PHRASES.get(status, '')}".strip()
     if status in _AGAIN:
-        return Answer("again", reason, retry_after=_retry_after(headers.get("retry-after")))
+        return Answer("again", reason, retry_after=retry_after(headers.get("retry-after")))
     if status == 413:
         return Answer("too_large", reason)
     if status in {400, 422}:
@@ -220,19 +233,6 @@ def _judge(status: int, headers: Message, body: bytes) -> Answer:
     if status >= 500 and status not in {501, 505}:
         return Answer("again", reason, limited=True)
     return Answer("refused", reason)
-
-
-def _retry_after(text: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for, given as seconds or as a date."""
-    if not text:
-        return None
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        try:
-            return max(0.0, parsedate_to_datetime(text).timestamp() - clock.current().time_ns() / 1e9)
-        except (TypeError, ValueError):
-            return None
 
 
 def _describe(error: BaseException) -> str:

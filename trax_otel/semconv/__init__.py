@@ -2,6 +2,7 @@
 #
 #   attributes  attributes, events and span names
 #   metrics     one spec for each metric
+#   standard    what instrumentations set and is read here, by its stable and its older names
 """The names of all telemetry.
 
 `trax.*` names only what has no standard. `docs/telemetry.md` is generated from here, and a test refuses a `"trax.` literal

@@ -16,6 +16,11 @@ DURATION_BUCKETS: Final = (
 )  # fmt: skip
 """Histogram bounds for durations in seconds; they reach 120 s because users alert on 30 s."""
 
+HTTP_DURATION_BUCKETS: Final = (
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+)  # fmt: skip
+"""The bounds that OpenTelemetry's conventions advise for the duration of HTTP requests."""
+
 
 class MetricSpec(NamedTuple):
     """What one metric is called and what may be on it.
@@ -51,6 +56,20 @@ OPERATION_MEMORY: Final = MetricSpec(
     "trax.operation.memory.usage", "gauge", "By",
     "Resident memory of the whole process as the operation last ended; where resources are asked for.",
     (attributes.OPERATION_NAME,),
+)  # fmt: skip
+PROCESS_DURATION: Final = MetricSpec(
+    "messaging.process.duration", "histogram", "s", "How long jobs ran, each attempt by itself.",
+    (
+        attributes.MESSAGING_OPERATION_NAME, attributes.MESSAGING_SYSTEM, attributes.MESSAGING_DESTINATION_NAME,
+        attributes.OPERATION_NAME, attributes.OUTCOME, attributes.ERROR_TYPE, attributes.ERROR_CODE,
+    ), DURATION_BUCKETS,
+)  # fmt: skip
+ENQUEUE_DURATION: Final = MetricSpec(
+    "messaging.client.operation.duration", "histogram", "s", "How long it took to queue a job.",
+    (
+        attributes.MESSAGING_OPERATION_NAME, attributes.MESSAGING_SYSTEM, attributes.MESSAGING_DESTINATION_NAME,
+        attributes.OPERATION_NAME, attributes.ERROR_TYPE,
+    ), DURATION_BUCKETS,
 )  # fmt: skip
 ERRORS: Final = MetricSpec(
     "trax.errors", "counter", "{error}", "Errors recorded, each once however many layers it crossed.",
@@ -121,6 +140,18 @@ HEALTH_CHECKS: Final = MetricSpec(
     "trax.health.check.status", "observable_gauge", "{check}", "1 where a user's health check passed last time, else 0.",
     (attributes.HEALTH_CHECK_NAME,),
 )  # fmt: skip
+HTTP_SERVER_REQUEST_DURATION: Final = MetricSpec(
+    "http.server.request.duration", "histogram", "s", "Duration of HTTP server requests.",
+    (
+        attributes.HTTP_REQUEST_METHOD, attributes.HTTP_ROUTE, attributes.HTTP_RESPONSE_STATUS_CODE, attributes.ERROR_TYPE,
+        attributes.URL_SCHEME, attributes.NETWORK_PROTOCOL_VERSION,
+    ),
+    HTTP_DURATION_BUCKETS,
+)  # fmt: skip
+HTTP_SERVER_ACTIVE_REQUESTS: Final = MetricSpec(
+    "http.server.active_requests", "up_down_counter", "{request}", "Number of active HTTP server requests.",
+    (attributes.HTTP_REQUEST_METHOD, attributes.URL_SCHEME),
+)  # fmt: skip
 PROCESS_CPU_TIME: Final = MetricSpec(
     "process.cpu.time", "observable_counter", "s", "CPU time that the process used.", (attributes.CPU_MODE,)
 )
@@ -183,6 +214,19 @@ CONTAINER_CPU_LIMIT: Final = MetricSpec(
 SECURITY_EVENTS: Final = MetricSpec(
     "trax.security.events", "counter", "{event}", "Security events by kind and outcome.",
     (attributes.SECURITY_EVENT, attributes.SECURITY_OUTCOME),
+)  # fmt: skip
+DB_CLIENT_OPERATION_DURATION: Final = MetricSpec(
+    "db.client.operation.duration", "histogram", "s", "Duration of database client operations.",
+    (
+        "db.system.name", "db.namespace", "db.operation.name", "db.collection.name", "server.address", "server.port",
+        attributes.ERROR_TYPE,
+    ),
+    (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0),
+)  # fmt: skip
+SPANS_LIMITED: Final = MetricSpec(
+    "trax.spans.limited", "counter", "{span}",
+    "Spans of databases, caches and templates that stood alone and were left out; see TRAX_ROOT_SPANS.",
+    (attributes.LIMITED_BY, attributes.LIMITED_SPAN),
 )  # fmt: skip
 TELEMETRY_DROPPED: Final = MetricSpec(
     "trax.telemetry.dropped", "counter", "{item}", "Spans, log records and data points that were not delivered.",

@@ -6,7 +6,10 @@
 #   aggregate    the same figures inside the process, for where no SDK is set up
 #   spans        a span that is current while it runs
 #   events       the one path by which events and exceptions leave
+#   roots        who refers to a span that stands alone, and whether this process serves
+#   told         which traces have told an error, so that one failure counts once
 #   correlation  the correlation id and the bound fields, one value in the OTel Context
+#   frames       whose code a frame is
 #   stacktrace   exceptions as text, fast and bounded
 """Spans, events, instruments and correlation over the OpenTelemetry API."""
 
@@ -19,7 +22,17 @@ from .correlation import (
     new_correlation_id,
     valid_correlation_id,
 )
-from .events import count_error, emit_event, is_recorded, log_event, mark_recorded, record_error
+from .events import (
+    count_error,
+    emit_event,
+    is_recorded,
+    log_event,
+    mark_in_trace,
+    mark_recorded,
+    marked_in_trace,
+    record_answer,
+    record_error,
+)
 from .facts import ErrorFacts
 from .instruments import (
     BoundInstrument,
@@ -67,12 +80,15 @@ __all__ = [
     "log_event",
     "log_export",
     "logger_provider",
+    "mark_in_trace",
     "mark_recorded",
+    "marked_in_trace",
     "meter",
     "new_correlation_id",
     "observe",
     "observed",
     "otel_logger",
+    "record_answer",
     "record_error",
     "snapshot",
     "start_span",

@@ -7,12 +7,11 @@ forked child starts at zero.
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import lifecycle
+from .. import lifecycle, originals
 
 if TYPE_CHECKING:
     from ..semconv import MetricSpec
@@ -53,13 +52,14 @@ class Table:
     def __init__(self, spec: MetricSpec) -> None:
         self.spec = spec
         self.bounds = spec.buckets or ()
-        self.lock = threading.Lock()
+        self.lock = originals.allocate_lock()
         self.observers: list[Callable[[], Iterable[Observation]]] = []
         self._by_items: dict[Key, Cell] = {}
         self._cells: dict[Key, Cell] = {}
 
     def cell(self, attributes: Mapping[str, Any] | None) -> Cell:
         """The cell of these attributes; the order in which they are given does not matter."""
+        lifecycle.renew_if_forked()
         items = tuple(attributes.items()) if attributes else ()
         try:
             found = self._by_items.get(items)
@@ -84,16 +84,19 @@ class Table:
 
     def add(self, cell: Cell, value: float) -> None:
         """Add to a sum."""
+        lifecycle.renew_if_forked()
         with self.lock:
             cell.value += value
 
     def put(self, cell: Cell, value: float) -> None:
         """Set a gauge."""
+        lifecycle.renew_if_forked()
         with self.lock:
             cell.value = value
 
     def record(self, cell: Cell, value: float) -> None:
         """Record into a histogram."""
+        lifecycle.renew_if_forked()
         with self.lock:
             cell.count += 1
             cell.sum += value
@@ -106,6 +109,7 @@ class Table:
 
     def read(self) -> list[Series]:
         """The series as they are now; observers are asked."""
+        lifecycle.renew_if_forked()
         if self.observers:
             return [Series(self.spec, dict(attributes), value=value) for value, attributes in self.observe()]
         with self.lock:
@@ -130,7 +134,7 @@ class Table:
 
     def renew(self) -> None:
         """Start at zero with a lock that nobody holds."""
-        self.lock = threading.Lock()
+        self.lock = originals.allocate_lock()
         for cell in self._cells.values():
             cell.zero()
 

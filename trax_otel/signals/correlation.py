@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry import context as otel_context
 
 from .. import semconv
+from . import private
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -72,7 +73,7 @@ def attach_correlation(*, id: str | None = None, fields: Mapping[str, Any] | Non
 def detach(token: Token[Context]) -> None:
     """Undo an attach. Silent where the block ended in another context than it began in (closed async generators)."""
     try:
-        otel_context._RUNTIME_CONTEXT.detach(token)  # the public detach logs a traceback in that case
+        private.detach(token)  # the public one logs a traceback in that case
     except (ValueError, RuntimeError):
         return
 

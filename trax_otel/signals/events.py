@@ -16,7 +16,7 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import get_current_span
 
 from .. import clock, lifecycle, semconv
-from . import providers
+from . import private, providers, told
 from .instruments import counter
 from .stacktrace import format_exception, message_of
 
@@ -29,6 +29,8 @@ Severity = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 EXCEPTION_SIGNAL_VARIABLE: Final = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 LOG_EVENTS_PER_SPAN: Final = 32
 """Log records of one span that become span events; the SDK keeps 128 events, so exceptions and retries always fit."""
+TRACES_PER_ERROR: Final = 1_000
+"""Of so many traces an error object remembers that they have told of it."""
 
 _SEVERITIES: Final = {name: SeverityNumber[name] for name in ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")}
 _MARK: Final = "__trax_recorded__"
@@ -71,17 +73,43 @@ def emit_record(name: str, attributes: Mapping[str, Any] | None, severity: Sever
 # --- Exceptions -----------------------------------------------------------------------------------
 
 
-def is_recorded(error: BaseException) -> bool:
-    """Whether this very exception object was recorded already, in this process."""
-    return getattr(error, "__dict__", {}).get(_MARK) == lifecycle.process_token()
+def is_recorded(error: BaseException, span: Span | None = None) -> bool:
+    """Whether this very exception object was recorded already, in this process and in the trace of `span` (the current one
+    unless given). Outside of any trace: whether it was anywhere."""
+    return marked_in_trace(error, _MARK, span)
 
 
-def mark_recorded(error: BaseException) -> None:
+def mark_recorded(error: BaseException, span: Span | None = None) -> None:
     """Remember that the exception was recorded; in this process only, so a pickled copy is recorded anew elsewhere."""
+    mark_in_trace(error, _MARK, span)
+
+
+def marked_in_trace(error: BaseException, mark: str, span: Span | None = None) -> bool:
+    """Whether something was noted on the exception object in the trace of `span`; see `is_recorded`."""
     try:
-        error.__dict__[_MARK] = lifecycle.process_token()
+        process, traces = error.__dict__[mark]
+    except Exception:  # never noted, or a class whose attributes raise
+        return False
+    trace = _trace_of(span)
+    return process == lifecycle.process_token() and (trace in traces or trace == 0)
+
+
+def mark_in_trace(error: BaseException, mark: str, span: Span | None = None) -> None:
+    """Note it. One failure may be met by many traces (a task that many await), and each of them tells of it."""
+    try:
+        known = error.__dict__.get(mark)
+        if known is None or known[0] != lifecycle.process_token():
+            known = error.__dict__[mark] = (lifecycle.process_token(), {})
+        traces: dict[int, None] = known[1]
+        traces[_trace_of(span)] = None
+        if len(traces) > TRACES_PER_ERROR:
+            del traces[next(iter(traces))]
     except Exception:  # a class that refuses: it may be recorded twice, which loses nothing
         return
+
+
+def _trace_of(span: Span | None) -> int:
+    return (get_current_span() if span is None else span).get_span_context().trace_id
 
 
 def record_error(
@@ -102,7 +130,7 @@ def record_error(
     recording = target.is_recording()
     if recording:
         target.set_attributes(facts.attributes)
-    if not count_error(error, facts):
+    if not count_error(error, facts, target):
         return False
     mode = exception_signal(os.environ.get(EXCEPTION_SIGNAL_VARIABLE))
     as_record = mode != "span" and providers.log_export()
@@ -117,13 +145,33 @@ def record_error(
     return True
 
 
-def count_error(error: BaseException, facts: ErrorFacts) -> bool:
-    """Mark and count an error that is recorded elsewhere than on a span; False where it was recorded before."""
-    if is_recorded(error):
+def count_error(error: BaseException, facts: ErrorFacts, span: Span | None = None) -> bool:
+    """Mark and count an error that is recorded on `span` or elsewhere; False where it was recorded before in this trace.
+
+    One that only tells of an answer that was counted when its span ended is not counted again.
+    """
+    if is_recorded(error, span):
         return False
-    mark_recorded(error)
-    _errors.add(1, facts.metric_attributes)
+    mark_recorded(error, span)
+    trace_id = _trace_of(span)
+    if not trace_id or not told.follows_from_answer(trace_id, facts.code):
+        _errors.add(1, facts.metric_attributes)
+    if trace_id:
+        told.note_failure(trace_id)
     return True
+
+
+def record_answer(span: Span, facts: ErrorFacts, *, consequence: bool) -> None:
+    """Put the error that an answer is on its span, and count it.
+
+    `consequence`: the answer may be given because of an error that the same trace has told; then that is the one that counts.
+    """
+    span.set_attributes(facts.attributes)
+    trace_id = span.get_span_context().trace_id
+    if consequence and told.has_failed(trace_id):
+        return
+    told.note_answer(trace_id, facts.code)
+    _errors.add(1, facts.metric_attributes)
 
 
 def exception_attributes(error: BaseException, facts: ErrorFacts) -> dict[str, Any]:
@@ -154,7 +202,7 @@ def log_event(span: Span, attributes: Mapping[str, Any], timestamp: int | None =
     A `__del__` that logs while its own thread holds the span's lock would wait for ever: a held lock means no event.
     """
     seen = getattr(span, _LOG_EVENTS, 0)
-    lock = getattr(span, "_lock", None)
+    lock = private.lock_of(span)
     if lock is not None:
         if not lock.acquire(blocking=False):
             _count_log_event(span, seen)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.metrics import Observation as OtelObservation
 
+from .. import deferral
 from . import providers
 from .aggregate import OVERFLOW, Cell, Observation, Table, table
 
@@ -81,7 +82,8 @@ class Instrument:
             bound = self.bind(attributes)
             if bound not in self._declared:
                 self._declared.append(bound)
-            bound.measure(0)
+            if not deferral.pending():  # else `declare_again` will
+                bound.measure(0)
 
 
 def declare_again() -> None:
@@ -190,6 +192,8 @@ def _create_observable(entry: Table) -> None:
     def ask(_: CallbackOptions) -> list[OtelObservation]:
         return [OtelObservation(value, attributes) for value, attributes in entry.observe()]
 
+    if deferral.pending():  # it is called again when there is a provider
+        return
     spec, meter = entry.spec, providers.meter()
     make: Callable[..., object] = {
         "observable_counter": meter.create_observable_counter,

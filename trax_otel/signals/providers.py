@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from opentelemetry import _logs as logs_api
 from opentelemetry import metrics as metrics_api
 from opentelemetry import trace as trace_api
-from opentelemetry._logs import _internal as _logs_internal
-from opentelemetry.metrics import _internal as _metrics_internal
 
-from .. import config, semconv
+from .. import config, deferral, semconv
 from ..version import __version__
+from . import private
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger, LoggerProvider
@@ -46,16 +45,19 @@ class Handle:
         self._logger: Logger | None = None
 
     def tracer(self) -> Tracer:
+        deferral.settle()
         if self._tracer is None:
             self._tracer = trace_api.get_tracer(semconv.SCOPE, __version__, self.tracer_provider)
         return self._tracer
 
     def meter(self) -> Meter:
+        deferral.settle()
         if self._meter is None:
             self._meter = metrics_api.get_meter(semconv.SCOPE, __version__, self.meter_provider)
         return self._meter
 
     def logger(self) -> Logger:
+        deferral.settle()
         if self._logger is None:
             self._logger = logs_api.get_logger(semconv.SCOPE, __version__, self.logger_provider)
         return self._logger
@@ -88,14 +90,16 @@ def generation() -> int:
 
 
 def tracing() -> bool:
-    """Whether any tracer provider is set: if not, nobody could see a span and none need be made."""
-    # The public getter reads the environment each time; the global it guards is what answers the question.
-    return _handle.tracer_provider is not None or trace_api._TRACER_PROVIDER is not None
+    """Whether any tracer provider is set or will be: if not, nobody could see a span and none need be made."""
+    return _handle.tracer_provider is not None or private.tracer_provider() is not None or deferral.pending()
 
 
 def observed() -> bool:
-    """Whether a tracer or meter provider is set, or debug mode is on: if not, a call that goes well need only be counted."""
-    return trace_api._TRACER_PROVIDER is not None or _metrics_internal._METER_PROVIDER is not None or _watched
+    """Whether a tracer or meter provider is set (or will be), or debug mode is on: if not, a call that goes well need only be
+    counted."""
+    return (
+        private.tracer_provider() is not None or private.meter_provider() is not None or _watched or deferral.pending()
+    )
 
 
 def _watch(_: bool | None = None) -> None:
@@ -105,13 +109,19 @@ def _watch(_: bool | None = None) -> None:
 
 
 def log_export() -> bool:
-    """Whether any logger provider is set."""
-    return _handle.logger_provider is not None or _logs_internal._LOGGER_PROVIDER is not None
+    """Whether any logger provider is set, or will be."""
+    return _handle.logger_provider is not None or _global_logger_provider() is not None or deferral.pending()
 
 
 def logger_provider() -> LoggerProvider | None:
     """The logger provider in force, if any is set: for log records that are filed under their logger's name."""
-    return _handle.logger_provider or _logs_internal._LOGGER_PROVIDER
+    deferral.settle()
+    return _handle.logger_provider or _global_logger_provider()
+
+
+def _global_logger_provider() -> LoggerProvider | None:
+    found: LoggerProvider | None = private.logger_provider()
+    return None if isinstance(found, logs_api.NoOpLoggerProvider) else found
 
 
 def on_change(listener: Callable[[], None]) -> None:
@@ -143,6 +153,15 @@ def use_providers(
             listener()
 
     return restore
+
+
+def renew() -> None:
+    """Let instruments fetch what they cached anew, from the same providers as before."""
+    use_providers(
+        tracer_provider=_handle.tracer_provider,
+        meter_provider=_handle.meter_provider,
+        logger_provider=_handle.logger_provider,
+    )
 
 
 config.on_debug_change(_watch)

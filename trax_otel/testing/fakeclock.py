@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from .. import clock
+from .. import clock, native
 
 START_NS: Final = 1_767_225_600_000_000_000
 """The wall-clock time at which fake clocks begin unless told: 2026-01-01T00:00:00Z."""
@@ -79,7 +79,7 @@ class FakeClock:
         await asyncio.sleep(0)
         return whole
 
-    def tick(self, seconds: float, stop: threading.Event) -> bool:
+    def tick(self, seconds: float, stop: native.Waitable) -> bool:
         thread = threading.current_thread()
         with self._moved:
             ticker = self._tickers.setdefault(id(thread), _Ticker(thread))

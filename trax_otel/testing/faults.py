@@ -99,7 +99,7 @@ class FaultySink:
         self.text = ""
         self.attempts = 0
         self.fails = fails
-        self.error = error or OSError(errno.ENOSPC, "No space left on device")
+        self.error = OSError(errno.ENOSPC, "No space left on device") if error is None else error
 
     def write(self, text: str) -> int:
         """Keep the text, or fail."""

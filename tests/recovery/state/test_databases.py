@@ -19,6 +19,7 @@ from support.postgres import PASSWORD
 from trax_otel.errors import InvalidConfigError
 from trax_otel.recovery.state import (
     SQLStorage,
+    StateLostError,
     StateSchemaError,
     StateStoreError,
     operation_state_context,
@@ -145,7 +146,7 @@ def set_version(url: str, number: int) -> None:
 
 def test_a_newer_schema_is_refused(url, make_manager):
     set_version(url, schema.VERSION + 1)
-    with pytest.raises(StateSchemaError, match=r"schema has version 2, this trax_otel knows 1: upgrade trax-otel"):
+    with pytest.raises(StateSchemaError, match=r"schema has version 3, this trax_otel knows 2: upgrade trax-otel"):
         run_one(make_manager(SQLStorage(url)))
 
 
@@ -161,8 +162,8 @@ def test_an_older_schema_is_brought_up_once(url, make_manager, monkeypatch):
         ran.append(2)
         connection.exec_driver_sql("UPDATE trax_state_operation SET colour = 'blue'")
 
-    monkeypatch.setattr(schema, "VERSION", 3)
-    monkeypatch.setattr(schema, "MIGRATIONS", (add_column, paint))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, add_column, paint))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 2)
     for _ in range(2):
         storage = SQLStorage(url)
         colours = storage.transact(
@@ -181,8 +182,8 @@ def test_a_migration_that_fails_changes_nothing(url, make_manager, monkeypatch):
         connection.exec_driver_sql("ALTER TABLE trax_state_operation ADD COLUMN colour TEXT")
         connection.exec_driver_sql("SELECT nonsense FROM nowhere")
 
-    monkeypatch.setattr(schema, "VERSION", 2)
-    monkeypatch.setattr(schema, "MIGRATIONS", (fail,))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, fail))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
     with pytest.raises(StateStoreError):
         make_manager(SQLStorage(url)).sync.list_operations()
     monkeypatch.undo()
@@ -324,3 +325,33 @@ def test_a_transaction_that_lies_idle_is_ended_so_that_others_can_take_over(serv
         stopped.invalidate()
     storage.close()
     other.close()
+
+
+# --- Files that are not what they were ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:///state.db?mode=ro", "sqlite:///file:state.db?uri=true", "sqlite:///file:state.db?mode=ro&uri=true"],
+)
+def test_sqlites_own_uris_are_refused_and_make_no_file(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidConfigError, match=r"sqlite:///FILE is needed"):
+        SQLStorage(url)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_deleted_while_in_use_is_noticed(tmp_path, make_manager, replaced):
+    file = tmp_path / "state.db"
+    manager = make_manager(SQLStorage(f"sqlite:///{file}"))
+    with pytest.raises(StateLostError, match="no longer in the store"), operation_state_context(manager, "t1") as state:  # noqa: PT012
+        state.step("one", lambda: 1)
+        for path in tmp_path.iterdir():
+            path.unlink()
+        if replaced:
+            run_one(make_manager(SQLStorage(f"sqlite:///{file}")), "other")
+        state.step("two", lambda: 2)
+    assert file.exists(), "it is made anew, and operations that begin now are kept"
+    run_one(manager, "t2")
+    assert manager.sync.get_operation("t2").status == "completed"

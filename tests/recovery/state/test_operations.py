@@ -53,7 +53,7 @@ async def test_recorded_steps_are_replayed_when_it_is_entered_again(both, manage
             await state.step("one", work, 1)
             await state.checkpoint(at="one")
             raise Interrupted
-    async with both.operation(manager, "t1", None, "t", arguments={"n": 2}) as state:
+    async with both.operation(manager, "t1", None, "t") as state:
         assert (state.resumed, state.recoveries, state.fencing_token) == (True, 1, 2)
         assert (state.arguments, state.data) == ({"n": 1}, {"at": "one"})
         assert [await state.step("one", work, 9), await state.step("two", work, 2)] == [1, 2]

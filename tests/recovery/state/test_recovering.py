@@ -258,3 +258,53 @@ async def test_a_cancelled_recovery_ends_them_all_and_leaves_the_operation_liste
 def test_a_recovery_function_is_callable(make_manager):
     with pytest.raises(InvalidConfigError, match="function='resume': a callable is needed"):
         make_manager(MemoryStorage()).register_recovery("t", "resume")
+
+
+# --- Plain recovery functions, recovered with `await` -----------------------------------------------------------------
+
+
+async def test_a_plain_recovery_function_runs_on_a_thread_with_the_synchronous_state(storage, make_manager):
+    manager = make_manager(storage)
+    with pytest.raises(Interrupted):
+        async with operation_state_context(manager, "t1", None, "t", arguments={"to": "a"}) as state:
+            await state.step("one", lambda: 1)
+            raise Interrupted
+    sent = []
+
+    @manager.register_recovery("t")
+    def mail(state):
+        sent.append((state.step("one", lambda: 2), state.step("send", lambda: "sent"), state.arguments["to"]))
+        sent.append(threading.current_thread() is threading.main_thread())
+        return "done"
+
+    record = await manager.recover_operation("t1")
+    assert sent == [(1, "sent", "a"), False]
+    assert (record.status, record.result, record.steps) == ("completed", "done", {"one": 1, "send": "sent"})
+
+
+async def test_a_plain_recovery_functions_error_is_that_of_the_recovery(storage, make_manager):
+    manager = make_manager(storage)
+    with pytest.raises(Interrupted):
+        async with operation_state_context(manager, "t1", None, "t"):
+            raise Interrupted
+
+    @manager.register_recovery("t")
+    def fail(state):
+        raise LookupError("no")
+
+    (recovery,) = await manager.recover_all()
+    assert (recovery.outcome, type(recovery.error)) == ("failed", LookupError)
+
+
+async def test_a_recovery_function_that_hands_back_an_awaitable_is_told_so(make_manager):
+    manager = make_manager(MemoryStorage())
+    with pytest.raises(Interrupted):
+        async with operation_state_context(manager, "t1", None, "t"):
+            raise Interrupted
+
+    async def resume(state):
+        raise AssertionError
+
+    manager.register_recovery("t", lambda state: resume(state))
+    (recovery,) = await manager.recover_all()
+    assert "has to be awaited" in str(recovery.error)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from trax_otel import semconv
@@ -157,3 +159,30 @@ def test_without_an_sdk_nothing_is_linked_and_all_else_works(make_manager):
         with pytest.raises(Interrupted), operation_state_context(manager, "t1", None, "t"):
             raise Interrupted
     assert manager.sync.get_operation("t1").traceparent is None
+
+
+async def test_an_error_that_is_falsy_is_an_error(both, manager, trax_telemetry):
+    class EmptyError(Exception):
+        def __len__(self) -> int:
+            return 0
+
+    with pytest.raises(EmptyError):
+        async with both.operation(manager, "t1", None, "t"):
+            raise EmptyError
+    assert trax_telemetry.span("t").attributes[semconv.OUTCOME] == "failure"
+    assert (await both.call(manager, "get_operation", "t1")).status == "failed"
+
+
+def test_debug_mode_says_what_state_does(make_manager, caplog, monkeypatch):
+    monkeypatch.setattr("trax_otel.config.debug", lambda: True)
+    caplog.set_level("DEBUG", logger="trax_otel.recovery.state")
+    manager = make_manager(MemoryStorage())
+    for _ in range(2):
+        with contextlib.suppress(LookupError), operation_state_context(manager, "t1", operation_type="t") as state:
+            state.step("one", lambda: 1)
+            state.step("two", {}.__getitem__, "missing")
+    lines = "\n".join(record.getMessage() for record in caplog.records)
+    for said in ("operation t1: started as ", "step one is recorded", "step two has no result: KeyError: 'missing'",
+                 "operation t1: left: KeyError", "operation t1: resumed as ", "1 steps are recorded",
+                 "step one is recorded: it is not run again"):  # fmt: skip
+        assert said in lines

@@ -74,3 +74,12 @@ def test_the_limit_counts_bytes():
 def test_nothing_is_nothing():
     assert decode(None) is None
     assert decode(encode(None, "x")) is None
+
+
+def test_what_is_nested_too_deeply_is_refused_by_its_place():
+    deep: list[object] = []
+    for _ in range(5_000):
+        deep = [deep]
+    for value in (deep, {"a": deep}):
+        with pytest.raises(UnstorableValueError, match=r"result of step 'one'.* is nested too deeply for JSON"):
+            encode(value, "result of step 'one'")

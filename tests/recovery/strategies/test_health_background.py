@@ -69,7 +69,7 @@ def test_started_twice_it_runs_once(still, made):
 def test_the_end_of_the_process_stops_it(still, made):
     checks = made(interval=10)
     checks.start()
-    (participant,) = [entry for entry in lifecycle._participants if entry.name == "health recovery"]
+    (participant,) = [entry for entry in lifecycle.participants.participants() if entry.name == "health recovery"]
     participant.shutdown(lifecycle.Deadline(1))
     assert not checks.running
 

@@ -194,3 +194,18 @@ def test_without_any_provider_nothing_is_made() -> None:
     with pytest.raises(CircuitOpenError) as rejected:
         breaker.call(int)
     assert rejected.value.__context__ is None
+
+
+def test_debug_mode_tells_of_rejected_calls(caplog: pytest.LogCaptureFixture) -> None:
+    breaker = CircuitBreaker(name="told")
+    breaker.isolate()
+    config.set_debug(True)
+    try:
+        caplog.clear()
+        with caplog.at_level(logging.DEBUG), pytest.raises(CircuitOpenError):
+            breaker.call(lambda: 1)
+    finally:
+        config.set_debug(None)
+    assert [record.getMessage() for record in caplog.records] == [
+        "circuit breaker told rejected a call: circuit breaker 'told' is isolated: no call is made until it is closed by hand"
+    ]

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 from ... import config
 from ...config.fields import BY_VARIABLE, OTHER_VARIABLES, nearest
 from ...config.loading import PREFIX, SECRET_NAME
-from ...sdk import environment, temporality
+from ...guarded import is_offered
+from ...sdk import checks, environment, temporality
+from ...sdk.propagators import propagators
 from ...sdk.resource import build_resource
-from ...sdk.samplers import id_generator, load, sampler
+from ...sdk.samplers import id_generator, sampler
 from .finding import Finding
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def unusable(environ: Mapping[str, str]) -> Problems:
         for name in environment.exporter_names(environ, signal):
             if environment.is_otlp(name):
                 environment.endpoint(environ, signal, problems, name)
-            elif not _is_installed(f"opentelemetry_{signal}_exporter", name):
+            elif not is_offered(f"opentelemetry_{signal}_exporter", name):
                 problems.append(f"OTEL_{signal.upper()}_EXPORTER={name!r}: must be otlp, console, none or an exporter "
                                 "that is installed")  # fmt: skip
     for signal in ("traces", "logs"):
@@ -87,54 +89,8 @@ def unusable(environ: Mapping[str, str]) -> Problems:
     )  # fmt: skip
     for read in readers:
         read(environ, problems)
-    problems += _limits() + _propagators(environ) + _headers(environ)
-    return problems
-
-
-def _is_installed(group: str, name: str) -> bool:
-    from opentelemetry.util._importlib_metadata import entry_points
-
-    return any(entry_points(group=group, name=name))  # not loaded: some open a port
-
-
-def _limits() -> list[str]:
-    from opentelemetry.sdk._logs import LogRecordLimits
-    from opentelemetry.sdk.trace import SpanLimits
-
-    problems: list[str] = []
-    for kind in (SpanLimits, LogRecordLimits):
-        try:
-            kind()  # reads the process's own environment
-        except ValueError as error:
-            problems.append(str(error))
-    return problems
-
-
-def _propagators(environ: Mapping[str, str]) -> list[str]:
-    names = [name.strip() for name in environ.get("OTEL_PROPAGATORS", "").split(",") if name.strip()]
-    problems = []
-    for name in [] if "none" in names else names:
-        try:
-            load("opentelemetry_propagator", name)
-        except LookupError:
-            problems.append(f"OTEL_PROPAGATORS={name!r}: no installed package offers this propagator")
-        except Exception as error:
-            problems.append(f"OTEL_PROPAGATORS={name!r}: {type(error).__name__}: {error}")
-    return problems
-
-
-def _headers(environ: Mapping[str, str]) -> list[str]:
-    """Entries that are left out, by place: the entry itself may be the secret."""
-    from opentelemetry.util.re import parse_env_headers
-
-    problems = []
-    for name in (
-        "OTEL_EXPORTER_OTLP_HEADERS",
-        *(f"OTEL_EXPORTER_OTLP_{one.upper()}_HEADERS" for one in environment.SIGNALS),
-    ):
-        for place, entry in enumerate(environ.get(name, "").split(","), 1):
-            if entry.strip() and not parse_env_headers(entry, liberal=True):
-                problems.append(f"{name}: entry {place} is not of the form name=value (URL-encoded: %20 for a space)")
+    propagators(environ, problems)
+    checks.check(environ, problems)
     return problems
 
 
@@ -154,7 +110,7 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
 
 def _known_names() -> set[str]:
     """All names that the installed packages register, and those that every OTLP exporter has."""
-    from opentelemetry.util._importlib_metadata import entry_points
+    from importlib.metadata import entry_points
 
     known = {*BY_VARIABLE, *OTHER_VARIABLES, *_OTHERS}
     known |= {f"OTEL_EXPORTER_OTLP_{part}" for part in _OTLP}

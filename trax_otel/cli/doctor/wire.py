@@ -19,6 +19,7 @@ from .bounded import within
 
 if TYPE_CHECKING:
     from ...sdk.environment import Endpoint, Protocol
+    from ...sdk.http1 import Response
     from ...sdk.transport import Sender
 
 PROBE_SECONDS: Final = 3.0
@@ -60,19 +61,15 @@ class WatchedSender(HttpSender):
         super().__init__(endpoint)
         self.seen: dict[str, Any] = {}
 
-    def _exchange(self, body: bytes, timeout: float) -> Answer:
+    def _post(self, body: bytes, timeout: float) -> Response:
         self.seen = {}
         try:
-            connection = self._connected(timeout)
-            connection.request("POST", self._path, body, self._headers)
-            with connection.getresponse() as response:
-                headers = {name.lower(): value for name, value in response.getheaders()}
-                self.seen = {"at": time.time(), "status": response.status, "headers": headers}
-                self.seen["body"] = response.read(transport.MAX_ANSWER)
+            response = super()._post(body, timeout)
         except Exception as error:
             self.seen["error"] = error
             raise
-        return transport._judge(response.status, response.headers, self.seen["body"])
+        self.seen = {"at": time.time(), **response._asdict()}
+        return response
 
 
 def send(endpoint: Endpoint, payload: bytes, timeout: float) -> Outcome:
@@ -115,7 +112,7 @@ def place(endpoint: Endpoint) -> tuple[str, int]:
 
 def proxy_of(endpoint: Endpoint) -> Any:
     """The proxy that requests go through, as a split URL, or None."""
-    return transport._proxy(urlsplit(endpoint.url).scheme, place(endpoint)[0])
+    return transport._proxy(urlsplit(endpoint.url))
 
 
 def first_hop(endpoint: Endpoint) -> tuple[str, int]:

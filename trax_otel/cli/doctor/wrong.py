@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from ...sdk.http1 import BadAnswerError, DisconnectedError
 from . import wire
 from .reach import Told, explained
 from .stores import NAMES, Store, identify
@@ -161,7 +161,7 @@ def _unexplained(endpoint: Endpoint, outcome: Outcome, timeout: float) -> Told:
             f"gRPC does not trust the certificate at {endpoint.address}", _reason(outcome),
             "gRPC does not look into this machine's own authorities: set OTEL_EXPORTER_OTLP_CERTIFICATE",
         )  # fmt: skip
-    if error is not None and not isinstance(error, http.client.HTTPException):
+    if error is not None and not isinstance(error, (BadAnswerError, DisconnectedError)):
         return explained(endpoint, error, timeout)
     return f"{endpoint.address} does not answer as an OTLP receiver does", _reason(outcome), _COLLECTOR
 
@@ -169,8 +169,6 @@ def _unexplained(endpoint: Endpoint, outcome: Outcome, timeout: float) -> Told:
 def _reason(outcome: Outcome) -> str:
     if outcome.answer.verdict == "accepted" and takes_anything(outcome):
         return f"HTTP {outcome.status}, as to everything else"
-    if isinstance(outcome.error, http.client.HTTPException) and not isinstance(
-        outcome.error, http.client.RemoteDisconnected
-    ):
+    if isinstance(outcome.error, BadAnswerError):
         return "its answer is no HTTP"  # the sender's words for it are the bytes that came
     return outcome.answer.reason

@@ -27,11 +27,16 @@ def _start():
     try:
         from trax_otel.instrumentation.start import start
     except Exception as error:
+        for name in ("TRACER", "METER", "LOGGER"):  # set by a parent whose interpreter has trax_otel
+            if os.environ.get("OTEL_PYTHON_%s_PROVIDER" % name) == "trax":
+                del os.environ["OTEL_PYTHON_%s_PROVIDER" % name]
+        missing = isinstance(error, ImportError) and (getattr(error, "name", None) or "").startswith("trax_otel")
+        advice = " Install trax-otel into the same environment." if missing else ""
         if not os.environ.get(_SAID):
             os.environ[_SAID] = "1"
             sys.stderr.write(
-                "trax-otel: %s cannot import trax_otel (%s): it runs without telemetry. "
-                "Install trax-otel into the same environment.\n" % (sys.executable, error)
+                "trax-otel: %s cannot import trax_otel (%s: %s): it runs without telemetry.%s\n"
+                % (sys.executable, type(error).__name__, error, advice)
             )
         return
     start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from ...semconv import standard
 from ..filters import span_conditions
 from ..model import Filter
 from ..queries import Queries
@@ -14,9 +15,6 @@ ENTRY: Final = "s.kind IN (2, 5)"
 """Spans of kind server and consumer."""
 HOUR_NS: Final = 3600 * 10**9
 MOST_HOURS: Final = 7 * 24
-AGENTS: Final = ("user_agent.original", "http.user_agent")
-CLIENTS: Final = ("client.address", "net.peer.ip", "http.client_ip")
-"""What stands for the caller; the later ones are of older instrumentations."""
 CALLERS: Final = 5
 
 
@@ -50,7 +48,8 @@ def usage(queries: Queries, wanted: Filter) -> list[Usage]:
     """Operations that are asked from outside, the most used first."""
     conditions, values = span_conditions(wanted, ENTRY)
     agent, client = (
-        f"coalesce({', '.join(attribute('s.attributes', name) for name in names)})" for names in (AGENTS, CLIENTS)
+        f"coalesce({', '.join(attribute('s.attributes', name) for name in names)})"
+        for names in (standard.USER_AGENT, standard.CLIENT_ADDRESS)
     )
     select = (f"SELECT s.id, r.service, s.name, s.start_ns, s.status = 2, {agent}, {client} FROM span s NOT INDEXED"
               " JOIN resource r ON r.id = s.resource_id")  # fmt: skip

@@ -13,6 +13,7 @@ What telemetry says is data: control characters are shown as symbols and rich's 
 from .analysis import print_analysis
 from .listings import (
     print_errors,
+    print_left_out,
     print_logs,
     print_metrics,
     print_operations,
@@ -28,6 +29,7 @@ __all__ = [
     "print_analysis",
     "print_breakers",
     "print_errors",
+    "print_left_out",
     "print_logs",
     "print_metrics",
     "print_operations",

@@ -83,6 +83,12 @@ def print_traces(console: Console, traces: Sequence[TraceSummary]) -> None:
     listing.print(console)
 
 
+def print_left_out(console: Console, sentence: str) -> None:
+    """What is missing from a listing of spans, where something is."""
+    if sentence:
+        console.print(Text(sentence, "dim"))
+
+
 def print_trace_lines(console: Console, traces: Iterable[TraceSummary]) -> None:
     """Traces as they arrive, one a line, without a head."""
     for entry in traces:

@@ -89,11 +89,14 @@ class Pages:
 
     def operations(self, request: Request) -> Response:
         search = forms.read(request.query_params, limit=200)
-        return self._list(request, "operations.html", search, operations=self._queries.operations(search.wanted))
+        found = self._queries.operations(search.wanted)
+        left_out = self._queries.left_out(search.wanted)
+        return self._list(request, "operations.html", search, operations=found, left_out=left_out)
 
     def traces(self, request: Request) -> Response:
         search = forms.read(request.query_params)
-        return self._list(request, "traces.html", search, traces=self._queries.traces(search.wanted))
+        found = self._queries.traces(search.wanted)
+        return self._list(request, "traces.html", search, traces=found, left_out=self._queries.left_out(search.wanted))
 
     def logs(self, request: Request) -> Response:
         search = forms.read(request.query_params, limit=200)
@@ -163,6 +166,7 @@ class Pages:
         name = request.path_params["name"]
         search = forms.read(request.query_params)
         series = self._queries.metric(name, search.wanted)
+        name = series[0].name if series else name
         info = next(
             (entry for entry in self._queries.metrics(Filter(text=name, limit=1_000)) if entry.name == name), None
         )

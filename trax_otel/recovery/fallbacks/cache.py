@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ... import clock, lifecycle
 from ...errors import InvalidConfigError
+from ...errors.awaiting import refuse_awaitable
 
 DEFAULT_STALE_FOR: Final = 3600.0
 DEFAULT_ENTRIES: Final = 1024
@@ -98,7 +99,7 @@ def key_of(operation: str, function: KeyFunction | None, args: tuple[Any, ...], 
         TypeError: the key cannot be hashed.
     """
     if function is not None:
-        key = function(*args, **kwargs)
+        key = refuse_awaitable(function, function(*args, **kwargs))
     elif len(args) == 1 and not kwargs:
         key = args[0]
     else:

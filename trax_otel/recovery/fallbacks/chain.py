@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import semconv
+from ...errors.awaiting import NotAwaitedError
+from ...errors.control_flow import never_retried, steers
 from ...metrics.operation import Operation
-from ...retry.budget import bounds, within
-from ...retry.conditions import never_retried
+from ...retry.budget import Bounds, in_force
 from ...retry.drivers import perform_call
 from ...retry.plan import Call, Outcome, Plan
 from ...signals import observed
@@ -134,11 +134,11 @@ class _Answers:
         self._serving = serving
         self._operation = operation
         began = now()
-        inner = within(bounds.get(), began + chain.limits.timeout, None)  # retries in alternatives keep to it
-        own = strategy is not None  # then a retry around the call does not cut its alternatives off
-        self._end = began + chain.limits.timeout if own or inner.deadline is None else inner.deadline
+        self._end = began + chain.limits.timeout
+        self._bounds = Bounds(self._end, None, in_force()).begin()  # retries in alternatives keep to it
+        if strategy is None and self._bounds.deadline is not None:
+            self._end = self._bounds.deadline  # else a retry around the call does not cut its alternatives off
         self._limit = max(0.0, self._end - began)
-        self._bounds = bounds.set(inner)
         self._trace = FallbackTrace(context.operation, context.error, strategy)
         self._failures: list[tuple[str, BaseException]] = []
         self._silent: list[str] = []
@@ -167,8 +167,7 @@ class _Answers:
     def close(self) -> None:
         """End what is still open, and let go of the errors."""
         self._trace.finished("cancelled")
-        with contextlib.suppress(ValueError):  # a plan that was left, and collected in another context: its own is gone
-            bounds.reset(self._bounds)
+        self._bounds.end()
         self._failures.clear()
 
     def _is_end(self, name: str, outcome: Outcome) -> bool:
@@ -187,8 +186,9 @@ class _Answers:
             if self._operation is not None:
                 self._operation.set(semconv.RECOVERY_FALLBACK, name)
             return True
-        if never_retried(type(error)):
-            ending: Ending = "failed" if isinstance(error, Exception) else "cancelled"
+        if never_retried(error) and not isinstance(error, NotAwaitedError):
+            ends_early = not isinstance(error, Exception) or steers(type(error))
+            ending: Ending = "cancelled" if ends_early else "failed"
             trace.ends(ending, error)
             trace.finished(ending, error)
             return True
@@ -239,9 +239,9 @@ def _remember(chain: Chain, args: tuple[Any, ...], kwargs: Mapping[str, Any], go
 
 def falls_back(error: BaseException, test: Test | None, name: str) -> bool:
     """Whether an error is one to fall back from. A condition that raises is contained: then it is not."""
-    if never_retried(type(error)):
-        return False
-    return test is None or holds(partial(test, error), f"{name}: the condition `on`")
+    if test is None:
+        return not never_retried(error)
+    return holds(partial(test, error), f"{name}: the condition `on`")
 
 
 def holds(function: Callable[[], Any], what: str) -> bool:

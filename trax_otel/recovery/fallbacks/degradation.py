@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import InvalidConfigError, ServiceUnavailableError
+from ...errors.awaiting import SETTLED, has_to_be_awaited, watched_from_aside
 from .alternatives import condition
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def degradable(feature: Feature, *, on: Condition | None = None) -> Callable[[Ca
     test = condition("on", on)
 
     def mark(function: Callable[..., Any]) -> Degradable:
-        from ...retry.functions import is_coroutine_function, refuse_what_cannot_be_retried
+        from ...errors.awaiting import is_coroutine_function
+        from ...retry.functions import refuse_what_cannot_be_retried
 
         refuse_what_cannot_be_retried(function)
         return (AsyncDegradable if is_coroutine_function(function) else Degradable)(feature, function, test)
@@ -59,7 +61,7 @@ class Degradable:
         Raises:
             InvalidConfigError: there is no such level, it has an implementation already, or the kinds differ.
         """
-        from ...retry.functions import is_coroutine_function
+        from ...errors.awaiting import is_coroutine_function
 
         self.feature.at_least(level)
 
@@ -83,7 +85,22 @@ class Degradable:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         function = self._chosen()
         try:
-            return function(*args, **kwargs)
+            value = function(*args, **kwargs)
+        except Exception as error:
+            self._count(error)
+            raise
+        if type(value) in SETTLED or not has_to_be_awaited(value):
+            return value
+        return watched_from_aside(value, self._ended, self._awaited)
+
+    def _ended(self, error: BaseException | None) -> None:
+        """What a Task or Future came to that a plain function handed back."""
+        if isinstance(error, Exception):
+            self._count(error)
+
+    async def _awaited(self, value: Any) -> Any:
+        try:
+            return await value
         except Exception as error:
             self._count(error)
             raise

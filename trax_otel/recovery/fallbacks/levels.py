@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from ... import clock, config, lifecycle, semconv
 from ...errors import InvalidConfigError
@@ -15,7 +15,7 @@ from .cache import seconds
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
 LEVELS: Final = ("full", "reduced", "off")
 DEFAULT_THRESHOLD: Final = 5
@@ -129,9 +129,9 @@ class Feature:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is not None:
-            from ...retry.conditions import never_retried
+            from ...errors.control_flow import never_retried
 
-            if not never_retried(kind):  # a cancelled task tells nothing of the feature
+            if error is None or not never_retried(error):  # a cancelled task tells nothing of the feature
                 self.failed()
 
     def hold(self, level: str) -> None:
@@ -186,14 +186,22 @@ _features: dict[str, Feature] = {}
 _lock = lifecycle.ForkSafeLock()
 
 
-def feature(name: str, levels: Sequence[str] | None = None, **options: Any) -> Feature:
+class FeatureOptions(TypedDict, total=False):
+    """See `Feature`."""
+
+    failure_threshold: int
+    window: float
+    recover_after: float
+
+
+def feature(name: str, levels: Sequence[str] | None = None, **options: Unpack[FeatureOptions]) -> Feature:
     """The feature of this name; the first call makes it, with what `Feature` takes, and the gauge shows it from then on.
 
     Raises:
         InvalidConfigError: it exists with other options, an option has a value that is not allowed, or there are as many
             features as metrics have room for (`metrics.cardinality_limit`): a name must not come from data.
     """
-    given = options if levels is None else {**options, "levels": tuple(levels)}
+    given: Any = options if levels is None else {**options, "levels": tuple(levels)}
     with _lock:
         known = _features.get(name)
         if known is None:

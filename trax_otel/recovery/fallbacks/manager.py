@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ... import config, lifecycle
 from ...errors import InvalidConfigError
@@ -14,9 +14,14 @@ from ..limits import GivenLimits
 from .alternatives import Alternative, FunctionAlternative, condition, short_name
 
 if TYPE_CHECKING:
+    from typing_extensions import ParamSpec
+
     from ...retry.conditions import Condition
     from ...retry.plan import Plan
 
+    P = ParamSpec("P")
+
+T = TypeVar("T")
 _lock = lifecycle.ForkSafeLock()
 """Held while a manager's alternatives change."""
 
@@ -100,6 +105,12 @@ class FallbackManager:
 
     # --- Calls -------------------------------------------------------------------------------------------------------------
 
+    @overload
+    async def execute_with_fallbacks(
+        self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+    @overload
+    async def execute_with_fallbacks(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
     async def execute_with_fallbacks(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """The function's value, or that of the first alternative that answers; it may be plain or a coroutine function.
 
@@ -111,9 +122,10 @@ class FallbackManager:
             self.plan(short_name(function), args, kwargs, partial(function, *args, **kwargs))
         )
 
-    def execute_with_fallbacks_sync(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def execute_with_fallbacks_sync(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """`execute_with_fallbacks` for code without an event loop; what has to be awaited counts as failed."""
-        return driving.run(self.plan(short_name(function), args, kwargs, partial(function, *args, **kwargs)))
+        call = partial(function, *args, **kwargs)
+        return driving.run(self.plan(short_name(function), args, kwargs, call))  # type: ignore[no-any-return]
 
     def plan(
         self, operation: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], primary: Callable[[], Any]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import Token
 from functools import partial
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from ...errors import InvalidConfigError, error_facts
 from ...signals import record_error
@@ -19,9 +19,26 @@ from .manager import FallbackManager
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import ParamSpec, Self
+
+    P = ParamSpec("P")
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+class AsyncFallbacks(Protocol):
+    """What `async with fallback_context(…)` gives: what `execute` returns has to be awaited."""
+
+    manager: FallbackManager
+
+    @overload
+    def execute(self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
+    @overload
+    def execute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
+    def execute(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        """See `fallback_context.execute`."""
+        ...
 
 
 class fallback_context:  # noqa: N801 — used like a function
@@ -45,7 +62,7 @@ class fallback_context:  # noqa: N801 — used like a function
         self._asynchronous = False
         self._token: Token[ambient.Ambient | None] | None = None
 
-    def execute(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def execute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The function's value, or that of the first alternative that answers; inside `async with` an awaitable of it.
 
         Raises:
@@ -55,7 +72,7 @@ class fallback_context:  # noqa: N801 — used like a function
         if self._token is None:
             raise RuntimeError("fallback_context: execute() belongs inside its `with` or `async with` block")
         if self._asynchronous:
-            return self.manager.execute_with_fallbacks(function, *args, **kwargs)
+            return self.manager.execute_with_fallbacks(function, *args, **kwargs)  # type: ignore[return-value]
         return self.manager.execute_with_fallbacks_sync(function, *args, **kwargs)
 
     def _begin(self, asynchronous: bool) -> Self:
@@ -79,8 +96,8 @@ class fallback_context:  # noqa: N801 — used like a function
     ) -> None:
         self._end(error)
 
-    async def __aenter__(self) -> Self:
-        return self._begin(asynchronous=True)
+    async def __aenter__(self) -> AsyncFallbacks:
+        return self._begin(asynchronous=True)  # type: ignore[return-value]  # what `execute` gives is to be awaited
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -107,7 +124,8 @@ def fallback_point(function: Any = None, /, *, name: str | None = None) -> Any:
 
 
 def _point(function: Any, name: str | None) -> Any:
-    from ...retry.functions import is_coroutine_function, name_of, refuse_what_cannot_be_retried
+    from ...errors.awaiting import is_coroutine_function
+    from ...retry.functions import name_of, refuse_what_cannot_be_retried
 
     inner = getattr(function, "__func__", function)  # of a classmethod or staticmethod
     if isinstance(inner, type):

@@ -54,7 +54,8 @@ def stale_while_error(
     test, kept = condition("on", on), cache
 
     def decorate(function: Any) -> Any:
-        from ...retry.functions import is_coroutine_function, refuse_what_cannot_be_retried
+        from ...errors.awaiting import is_coroutine_function
+        from ...retry.functions import refuse_what_cannot_be_retried
 
         refuse_what_cannot_be_retried(function)
         stale = _Stale(function, name or short_name(function), kept, key, test)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -87,14 +86,16 @@ class OperationState(StateView):
     def step(self, name: str, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Call the function and record what it returns; where that is recorded already, return it without a call.
 
-        Steps of one name are told apart by their order. What is returned has been through JSON: tuples are lists.
+        Steps of one name are told apart by their arguments, where results are recorded for several, else by their order. One
+        that failed is repeated under its own number. What is returned has been through JSON: tuples are lists.
 
         Raises:
+            StateError: a version before this one recorded the name, and lost count where a call failed.
             UnstorableValueError: the result cannot be kept; the message has its place and type.
             StateLostError: the operation's lease is lost, or its state cannot be saved.
             OperationCompletedError: the operation was completed before, without this step.
         """
-        result: T = run(self._session.step(_named(name), partial(function, *args, **kwargs)))
+        result: T = run(self._session.step(_named(name), function, args, kwargs))
         return result
 
     def checkpoint(self, /, **data: Any) -> None:
@@ -115,8 +116,8 @@ class AsyncOperationState(StateView):
 
     async def step(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """`OperationState.step`; what the function returns is awaited where it is awaitable. Steps may run side by side
-        where their names differ."""
-        return await run_async(self._session.step(_named(name), partial(function, *args, **kwargs)))
+        where their names or arguments differ."""
+        return await run_async(self._session.step(_named(name), function, args, kwargs))
 
     async def checkpoint(self, /, **data: Any) -> None:
         """`OperationState.checkpoint`, without blocking the event loop."""
@@ -173,6 +174,7 @@ def operation_state_context(
     *,
     arguments: Mapping[str, Any] | None = None,
     on_store_loss: OnStoreLoss | None = None,
+    check_arguments: bool | None = None,
 ) -> OperationStateContext:
     """Keep the state of the block: `with` or `async with … as state`.
 
@@ -188,13 +190,17 @@ def operation_state_context(
     cannot skip itself, so begin it with `if state.completed: return state.result`; a step that has no record then raises
     OperationCompletedError instead of running.
 
+    The arguments belong to the identity: an id that was begun with others is refused, for its recorded results are not those
+    of this call. Where `arguments` is left out nothing is compared. `check_arguments=False` (None: the manager's) compares
+    neither these nor those of steps, which are then told apart by their names and order alone.
+
     `on_store_loss` (None: the manager's): "stop" waits for a store that fails as long as the lease holds, then raises
     StateLostError at the next step; "continue" goes on at once, saves when the store is back, and says in log and trace
     that the operation may be executed twice. Whoever is told by the store that another has taken over stops in any case.
 
     Raises, when entered:
         OperationBusyError: somebody runs it now; `retry_after` is how long its lease holds.
-        StateError: the id is that of an operation of another type.
+        StateError: the id is that of an operation of another type, or with other arguments.
         OperationDeadError: it was recovered too often; `trax-otel state recover` queues it anew.
         StateStoreError: the store does not answer (on_store_loss="stop").
     """
@@ -207,7 +213,9 @@ def operation_state_context(
         _required("correlation_id", correlation_id)
     loss = core.settings.on_store_loss if on_store_loss is None else checked_loss(on_store_loss)
     kept = encode(dict(arguments or {}), "arguments", core.settings.max_bytes)
-    return OperationStateContext(core, Asked(operation_id, operation_type, correlation_id, kept, loss))
+    compares = core.settings.check_arguments if check_arguments is None else check_arguments
+    given = compares and arguments is not None
+    return OperationStateContext(core, Asked(operation_id, operation_type, correlation_id, kept, loss, compares, given))
 
 
 def perform_here(function: Callable[[], T]) -> T:

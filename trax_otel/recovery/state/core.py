@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from ... import clock, lifecycle
 from . import telemetry
 from .errors import StateStoreError
 from .leases import Lease, LeaseKeeper
-from .rules import Entered, Save, save
+from .rules import Entered, Save, give_back, save
 from .storage import OnStoreLoss, StateStorage, StateTransaction
 from .stored import Hold
 from .workers import Workers
+
+_logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 FIRST_PAUSE_SECONDS: Final = 0.02
@@ -31,6 +35,7 @@ class Settings(NamedTuple):
     retention: float | None
     max_bytes: int
     on_store_loss: OnStoreLoss
+    check_arguments: bool
 
 
 class Claim(NamedTuple):
@@ -39,6 +44,31 @@ class Claim(NamedTuple):
     hold: Hold
     entered: Entered
     began: float
+
+
+class Entrance(Generic[T]):
+    """What is taken from the store on a worker thread, for a caller who may be cancelled meanwhile: then it is given back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._left = False
+        self._taken: T | None = None
+
+    def take(self, work: Callable[[], T]) -> T | None:
+        """Do it, unless the caller has left before it was our turn."""
+        with self._lock:
+            if not self._left:
+                self._taken = work()
+            return self._taken
+
+    def leave(self) -> None:
+        """The caller was cancelled, or interrupted."""
+        self._left = True
+
+    def undo(self, work: Callable[[T | None], object]) -> None:
+        """Call `work` with what was taken, None where that is not known, once nothing is being taken any more."""
+        with self._lock:
+            work(self._taken)
 
 
 class Core:
@@ -98,6 +128,14 @@ class Core:
         if held:
             lease.renewed(began)
         return held
+
+    def give_back(self, hold: Hold, entered: Entered | None) -> None:
+        """Undo what `rules.enter` or `rules.claim` came to, for a run that never begins. Never raises: a lease that is left
+        lapses."""
+        try:
+            self.transact(lambda transaction: give_back(transaction, hold, entered))
+        except StateStoreError as error:
+            _logger.warning("operation %s was not given back: %s", hold.operation_id, error)
 
     def claim_of(self, operation_id: str) -> Claim | None:
         """What `recover_operation` has claimed for the block that is being entered, where that is not too long ago."""

@@ -13,13 +13,14 @@ from ... import clock, semconv
 from ...signals import emit_event
 from ...signals.stacktrace import describe
 from . import rules
-from .core import Claim, Core, new_owner
+from .core import Claim, Core, Entrance, new_owner
 from .errors import StateLostError, StateStoreError
 from .leases import Lease
 from .records import COMPLETED, DEAD, FAILED
 from .rules import Entered, Save, Start
 from .storage import OnStoreLoss
 from .stored import Hold, StoredStep
+from .values import decode
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -30,13 +31,16 @@ _logger = logging.getLogger(__name__)
 
 
 class Asked(NamedTuple):
-    """Which operation is to be run, as the caller said it; `arguments` is their JSON text."""
+    """Which operation is to be run, as the caller said it; `arguments` is their JSON text. `compares`: steps are told apart by
+    their arguments too; `given`: the operation's own are compared with those that it was begun with."""
 
     operation_id: str
     operation_type: str
     correlation_id: str | None
     arguments: str
     on_store_loss: OnStoreLoss
+    compares: bool = True
+    given: bool = False
 
 
 class HeldOperation:
@@ -53,6 +57,7 @@ class HeldOperation:
         self._unsaved = Save(self.lease.hold)
         self._saving = threading.Lock()
         self._told = False
+        self.entrance: Entrance[Entered] = Entrance()
 
     @property
     def goes_on(self) -> bool:
@@ -63,15 +68,23 @@ class HeldOperation:
 
     def begin(self, traceparent: str | None) -> Entered:
         """Take it, and write which span runs it. Raises StateStoreError or StateLostError."""
-        asked, lease = self.asked, self.lease
+        return self.entrance.take(partial(self._take, traceparent)) or rules.begun(self._start(traceparent))
+
+    def give_back(self) -> None:
+        """Whoever entered was cancelled, or interrupted, on the way: leave the operation as it was found. Never raises."""
+        self.entrance.undo(partial(self.core.give_back, self.lease.hold))
+
+    def _take(self, traceparent: str | None) -> Entered:
+        lease = self.lease
         if self._claim is not None:
+            operation = self._claim.entered.operation
+            if self.asked.given and decode(operation.arguments) != decode(self.asked.arguments):
+                self.core.claims[operation.operation_id] = self._claim
+                return self._claim.entered._replace(way="different")
             changes = {} if traceparent is None else {"traceparent": traceparent}
             self.save(changes)
             return self._claim.entered
-        start = Start(
-            asked.operation_id, asked.operation_type, asked.correlation_id, asked.arguments,
-            traceparent, lease.hold.owner, lease.seconds, self.core.settings.max_recoveries,
-        )  # fmt: skip
+        start = self._start(traceparent)
         lease.renewed(clock.current().monotonic())
         try:
             return self.core.transact(partial(rules.enter, start=start))
@@ -81,6 +94,20 @@ class HeldOperation:
                 raise
             self._unsaved = Save(lease.hold, start=start)
             return rules.begun(start)
+
+    def _start(self, traceparent: str | None) -> Start:
+        asked, lease = self.asked, self.lease
+        return Start(
+            asked.operation_id, asked.operation_type, asked.correlation_id, asked.arguments,
+            traceparent, lease.hold.owner, lease.seconds, self.core.settings.max_recoveries, asked.given,
+        )  # fmt: skip
+
+    def steps(self) -> list[StoredStep]:
+        """What the store has recorded by now."""
+        with self._saving:
+            return self.core.transact(
+                lambda transaction: transaction.steps(self.asked.operation_id), "read", write=False
+            )
 
     def keep(self) -> None:
         """Let the lease be renewed from now on."""

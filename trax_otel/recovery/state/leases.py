@@ -63,12 +63,13 @@ class LeaseKeeper:
         """Renew this lease from now on."""
         with self._lock:
             self._leases[lease.hold.owner] = lease
-            if self._thread is None:
-                self._stop = threading.Event()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._stop,), name="trax-otel state leases", daemon=True
-                )
-                self._thread.start()
+            if self._thread is not None:
+                return
+            self._stop = threading.Event()
+            self._thread = thread = threading.Thread(
+                target=self._run, args=(self._stop,), name="trax-otel state leases", daemon=True
+            )
+        thread.start()  # outside of the lock: in a program of greenlets a start lets another one run
 
     def release(self, lease: Lease) -> None:
         """Renew it no more."""
@@ -80,7 +81,7 @@ class LeaseKeeper:
         with self._lock:
             thread, self._thread = self._thread, None
             self._stop.set()
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(self._interval + 1.0)
 
     def beat(self) -> None:

@@ -28,7 +28,7 @@ class SyncStateRecovery:
         from .recovering import Recoverer
 
         self.core = core
-        self._recoverer = Recoverer(core, perform_here, OperationState, awaits=False)
+        self.recoverer = Recoverer(core, perform_here, OperationState)
 
     def list_operations(
         self, status: str | None = None, types: Sequence[str] | None = None, limit: int = 100
@@ -53,7 +53,7 @@ class SyncStateRecovery:
 
     def get_operation(self, operation_id: str) -> OperationRecord | None:
         """One operation with its steps' results; None where the store has none of this id."""
-        return self._recoverer.record(operation_id)
+        return self.recoverer.record(operation_id)
 
     def recover_operation(self, operation_id: str) -> OperationRecord | None:
         """Take an interrupted operation over and run its type's recovery function in it; returns its record afterwards.
@@ -65,14 +65,14 @@ class SyncStateRecovery:
         Raises what the recovery function raises; the operation is tried again after a lease's time then. StateLostError,
         StateStoreError: the store failed.
         """
-        record: OperationRecord | None = run(self._recoverer.one(operation_id))
+        record: OperationRecord | None = run(self.recoverer.one(operation_id))
         return record
 
     def recover_all(self) -> list[Recovery]:
         """Recover every interrupted operation whose type has a recovery function, one after another. A failure is logged,
         kept in the result and does not hold up the others. Any number of processes may call it at once: each operation
         goes to one of them."""
-        done: list[Recovery] = run(self._recoverer.all())
+        done: list[Recovery] = run(self.recoverer.all())
         return done
 
     def queue_operation(self, operation_id: str) -> None:
@@ -109,7 +109,7 @@ class StateRecoveryManager:
     `lease_seconds` is how long an operation may go without sign of life before others may take it over; a thread renews
     it three times in that span. After `max_recoveries` take-overs without an end it is dead. Completed and failed
     operations are deleted after `retention_seconds` (None: never), and their ids are forgotten with them. `max_bytes`
-    bounds the JSON text of each value. `on_store_loss`: see `operation_state_context`.
+    bounds the JSON text of each value. `on_store_loss`, `check_arguments`: see `operation_state_context`.
 
     The methods are coroutines that never block the event loop; `manager.sync` has the same ones for other code.
 
@@ -126,6 +126,7 @@ class StateRecoveryManager:
         retention_seconds: float | None = 7 * DAY,
         max_bytes: int = MAX_BYTES,
         on_store_loss: OnStoreLoss = "stop",
+        check_arguments: bool = True,
     ) -> None:
         from .core import Core, Settings  # the machinery is loaded where it is used, not where its name is
         from .recovering import Recoverer
@@ -142,11 +143,16 @@ class StateRecoveryManager:
             if not isinstance(value, (int, float)) or not least <= value < float("inf"):
                 raise InvalidConfigError(f"{name}={value!r}: a number from {least} on is needed")
         settings = Settings(
-            float(lease_seconds), max_recoveries, retention_seconds, max_bytes, checked_loss(on_store_loss)
+            float(lease_seconds),
+            max_recoveries,
+            retention_seconds,
+            max_bytes,
+            checked_loss(on_store_loss),
+            check_arguments,
         )
         self._core = Core(storage, settings)
         self.sync = SyncStateRecovery(self._core)
-        self._recoverer = Recoverer(self._core, self._core.workers.run, AsyncOperationState, awaits=True)
+        self._recoverer = Recoverer(self._core, self._core.workers.run, AsyncOperationState, self.sync.recoverer)
 
     @overload
     def register_recovery(self, operation_type: str) -> Callable[[F], F]: ...
@@ -158,8 +164,9 @@ class StateRecoveryManager:
         """Say how operations of this type are resumed; also a decorator: `@manager.register_recovery("transcription")`.
 
         The function is called with the operation's state inside its context, usually does what the original did with
-        `state.arguments`, and what it returns is recorded as the result. Coroutine functions get an AsyncOperationState
-        and need `await manager.recover_all()`; plain ones suit `manager.sync.recover_all()`. A later one replaces it.
+        `state.arguments`, and what it returns is recorded as the result. A coroutine function gets an AsyncOperationState and
+        needs `await manager.recover_all()`; a plain one gets an OperationState, and runs on a thread of its own where it is
+        recovered with `await`. A later one replaces it.
         """
         if function is None:
             return partial(self.register_recovery, operation_type)  # type: ignore[return-value]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ... import clock
 from .records import COMPLETED, FAILED, RUNNING
@@ -21,12 +21,14 @@ T = TypeVar("T")
 class MemoryStorage:
     """Keeps operations as long as the process lives. Nothing is written anywhere, so nothing survives a crash."""
 
-    workers: Final = 1
-
     def __init__(self) -> None:
         self._kept: dict[str, Kept] = {}
         self._lock = threading.Lock()
         self._epoch = clock.current().time_ns() / 1e9 - clock.current().monotonic()
+
+    @property
+    def workers(self) -> int:
+        return 1
 
     def transact(self, work: Callable[[StateTransaction], T], *, write: bool = True) -> T:
         with self._lock:
@@ -103,6 +105,9 @@ class Transaction:
 
     def steps(self, operation_id: str) -> list[StoredStep]:
         return list(self._kept[operation_id][1].values())
+
+    def delete(self, operation_id: str) -> None:
+        self._before.setdefault(operation_id, self._kept.pop(operation_id))
 
     def renew(self, holds: Sequence[Hold], lease: float) -> set[str]:
         return {hold.owner for hold in holds if self.update(hold, {}, lease=lease)}

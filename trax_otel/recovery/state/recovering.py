@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from ... import clock
 from ...errors import InvalidConfigError
-from ...retry.functions import is_coroutine_function
+from ...errors.awaiting import is_coroutine_function
 from ...retry.plan import Call, Effect, Outcome, Plan
 from ...signals.stacktrace import describe
+from ..driving import run
 from . import rules, telemetry
 from .context import StateView
-from .core import Claim, Core, new_owner
+from .core import Claim, Core, Entrance, new_owner
 from .held import Asked
 from .records import DEAD, OperationRecord, Recovery
 from .rules import Entered, Start
@@ -29,13 +30,15 @@ _logger = logging.getLogger(__name__)
 
 class Recoverer:
     """Recovers for one manager in one world: `perform` does the store's work, `view` makes what a recovery function is
-    given."""
+    given. `blocking`: the recoverer of the other world, which an asynchronous one has run plain functions."""
 
-    def __init__(self, core: Core, perform: Perform, view: Callable[[Session], StateView], awaits: bool) -> None:
+    def __init__(
+        self, core: Core, perform: Perform, view: Callable[[Session], StateView], blocking: Recoverer | None = None
+    ) -> None:
         self.core = core
         self.perform = perform
         self.view = view
-        self.awaits = awaits
+        self._blocking = blocking
 
     def one(self, operation_id: str) -> Plan:
         """Recover one: the outcome's value is its record after it, or None where it is not there to be recovered."""
@@ -44,16 +47,16 @@ class Recoverer:
             return Outcome(None, outcome.error)
         function = self.core.functions.get(outcome.value.operation_type)
         self._refuse_coroutines(function)
-        outcome = yield Call(partial(self.perform, partial(self._claim, operation_id)))
+        outcome = yield from self._claim(operation_id)
         claim: Claim | None = outcome.value
         if outcome.error is not None or claim is None:
-            return Outcome(None, outcome.error)
+            return outcome
         if claim.entered.way == "dead":
             self._tell_of_death(claim.entered.operation)
         elif function is None:
             self.core.claims[operation_id] = claim
         else:
-            outcome = yield from self._resume(claim, function)
+            outcome = yield from self._run(claim, function)
             if outcome.error is not None:
                 return outcome
         return (yield Call(partial(self.perform, partial(self.record, operation_id))))
@@ -99,6 +102,34 @@ class Recoverer:
         _logger.error("recovery of operation %s (%s) failed: %s", *names, describe(outcome.error))
         return Recovery(*names, "failed", outcome.error)
 
+    def _claim(self, operation_id: str) -> Plan:
+        """Take it over; the outcome's value is None where a rival was faster. Cancelled, it gives back what it took."""
+        settings = self.core.settings
+        start = Start(operation_id, "", None, "{}", None, new_owner(), settings.lease, settings.max_recoveries)
+        began = clock.current().monotonic()
+        entrance: Entrance[Entered | None] = Entrance()
+        work = partial(self.core.transact, lambda transaction: rules.claim(transaction, start))
+        outcome = yield Call(partial(self.perform, partial(entrance.take, work)))
+        if outcome.error is None:
+            return Outcome(None if outcome.value is None else Claim(start.hold, outcome.value, began))
+        if not isinstance(outcome.error, Exception):
+            entrance.leave()
+            undo = partial(self.core.give_back, start.hold)
+            yield Call(partial(self.perform, partial(entrance.undo, undo)))
+        return outcome
+
+    def _run(self, claim: Claim, function: Callable[..., Any]) -> Plan:
+        """Run the recovery function: in the caller's world, or a plain one for a coroutine on a thread of its own."""
+        if self._blocking is None or is_coroutine_function(function):
+            return self._resume(claim, function)
+        return self._on_a_thread(self._blocking, claim, function)
+
+    def _on_a_thread(self, blocking: Recoverer, claim: Claim, function: Callable[..., Any]) -> Plan:
+        import asyncio
+
+        # Not the store's workers: the function's own steps would wait for them.
+        return (yield Call(partial(asyncio.to_thread, lambda: run(blocking._resume(claim, function)))))
+
     def _resume(self, claim: Claim, function: Callable[..., Any]) -> Plan:
         operation = claim.entered.operation
         asked = Asked(
@@ -116,7 +147,7 @@ class Recoverer:
             except Exception as error:
                 outcome = Outcome(None, error)
         left = yield from session.leave(outcome.error)
-        return Outcome(None, outcome.error or left.error)
+        return Outcome(None, left.error if outcome.error is None else outcome.error)
 
     # --- The store's side, blocking --------------------------------------------------------------------------------------
 
@@ -134,13 +165,6 @@ class Recoverer:
 
     def _find(self, wanted: Wanted) -> list[StoredOperation]:
         return self.core.transact(lambda transaction: transaction.find(wanted), "read", write=False)
-
-    def _claim(self, operation_id: str) -> Claim | None:
-        settings = self.core.settings
-        start = Start(operation_id, "", None, "{}", None, new_owner(), settings.lease, settings.max_recoveries)
-        began = clock.current().monotonic()
-        entered: Entered | None = self.core.transact(lambda transaction: rules.claim(transaction, start))
-        return None if entered is None else Claim(start.hold, entered, began)
 
     def _tell_of_death(self, operation: StoredOperation) -> None:
         telemetry.count_operation(operation.operation_type, "dead_lettered")
@@ -160,6 +184,6 @@ class Recoverer:
             )
 
     def _refuse_coroutines(self, function: Callable[..., Any] | None) -> None:
-        if function is not None and not self.awaits and is_coroutine_function(function):
+        if function is not None and self._blocking is None and is_coroutine_function(function):
             name = getattr(function, "__qualname__", repr(function))
             raise InvalidConfigError(f"the recovery function {name} is a coroutine function: recover with `await`")

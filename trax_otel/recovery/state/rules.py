@@ -13,12 +13,14 @@ from typing import Any, Literal, NamedTuple
 from .records import COMPLETED, DEAD, FAILED, RUNNING
 from .storage import StateTransaction
 from .stored import Hold, StoredOperation, StoredStep
+from .values import decode
 
-Way = Literal["started", "resumed", "completed", "busy", "dead", "mistaken"]
+Way = Literal["started", "resumed", "completed", "busy", "dead", "mistaken", "different"]
 
 
 class Start(NamedTuple):
-    """How an operation is to be run: by whom (`owner`), for how long without renewal (`lease`, in seconds)."""
+    """How an operation is to be run: by whom (`owner`), for how long without renewal (`lease`, in seconds). `given`: only if
+    it was begun with these arguments."""
 
     operation_id: str
     operation_type: str
@@ -28,6 +30,7 @@ class Start(NamedTuple):
     owner: str
     lease: float
     max_recoveries: int
+    given: bool = False
 
     @property
     def hold(self) -> Hold:
@@ -54,6 +57,8 @@ def enter(transaction: StateTransaction, start: Start) -> Entered:
         return enter(transaction, start)
     if operation.operation_type != start.operation_type:  # two kinds of work under one id: neither may replay the other
         return Entered("mistaken", operation, [], operation.fencing_token, operation.recoveries)
+    if start.given and decode(operation.arguments) != decode(start.arguments):
+        return Entered("different", operation, [], operation.fencing_token, operation.recoveries)
     return _take(transaction, operation, start)
 
 
@@ -148,6 +153,24 @@ def save(transaction: StateTransaction, wanted: Save) -> str | None:
     if operation.status != RUNNING:
         return f"it is {operation.status} already"
     return f"{operation.owner or 'nobody'} has taken it over (fencing token {operation.fencing_token})"
+
+
+def give_back(transaction: StateTransaction, hold: Hold, entered: Entered | None) -> None:
+    """Undo `enter` or `claim` of a run that never began: its caller was cancelled. `entered` is what it came to, or None where
+    nobody knows. An operation that did not exist before is deleted; another one is as it was, but for its fencing token."""
+    operation = transaction.load(hold.operation_id, lock="wait")
+    if operation is None or operation.owner != hold.owner or operation.status != RUNNING:
+        return
+    if operation.fencing_token == 1:
+        transaction.delete(hold.operation_id)
+        return
+    before = operation if entered is None else entered.operation
+    failed = before.status == FAILED if entered is not None else operation.recoveries == 0
+    changes: dict[str, Any] = {
+        "owner": "", "status": FAILED if failed else RUNNING, "error": before.error,
+        "recoveries": max(0, operation.recoveries - 1),
+    }  # fmt: skip
+    transaction.change(hold.operation_id, changes, lease=0.0)
 
 
 def queue_anew(transaction: StateTransaction, operation_id: str) -> StoredOperation | None:

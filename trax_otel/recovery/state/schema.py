@@ -15,7 +15,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from .errors import StateSchemaError
 from .stored import StoredOperation
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The version that this code reads and writes."""
 
 metadata: Final = sa.MetaData()
@@ -51,6 +51,7 @@ step: Final = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("occurrence", sa.Integer, primary_key=True),
     sa.Column("result", sa.Text, nullable=False),
+    sa.Column("arguments", sa.Text),
     sqlite_with_rowid=False,
 )
 
@@ -121,5 +122,10 @@ def prepare(connection: sa.Connection) -> None:
 _ADVISORY_LOCK: Final = 0x74726178  # "trax"
 
 
-MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = ()
+def _add_arguments(connection: sa.Connection) -> None:
+    """Version 2: what a step was called with, as a fingerprint. Steps that are there have none."""
+    connection.exec_driver_sql(f"ALTER TABLE {step.name} ADD COLUMN arguments TEXT")
+
+
+MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_add_arguments,)
 """The step from version n to n + 1 is at index n - 1; each runs inside the transaction that raises the version."""

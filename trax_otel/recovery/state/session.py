@@ -3,30 +3,36 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ... import semconv
-from ...errors import error_facts
+from ... import config, semconv
+from ...errors import TraxError, error_facts
 from ...metrics.operation import CANCELLED, FAILURE, REJECTED, SUCCESS, Operation
 from ...retry.plan import Call, Outcome, Plan
 from ...signals import SpanScope, attach_correlation, emit_event, record_error, start_span, tracing
 from ...signals.correlation import detach
+from ...signals.stacktrace import describe
 from . import telemetry
+from .calls import Calls, Slot
 from .core import Claim, Core
 from .errors import OperationBusyError, OperationCompletedError, OperationDeadError, StateError, StateLostError
+from .fingerprint import fingerprint
 from .held import Asked, HeldOperation
 from .records import COMPLETED, DEAD
 from .rules import Entered
-from .stored import StoredStep, step_label
-from .values import decode, encode
+from .stored import StoredStep
+from .values import decode, differing, encode
 
 if TYPE_CHECKING:
     from contextvars import Token
 
     from opentelemetry.context import Context
+
+_logger = logging.getLogger(__name__)
 
 Perform = Callable[[Callable[[], Any]], Any | Awaitable[Any]]
 
@@ -46,14 +52,12 @@ class Session:
         self.entered: Entered | None = None
         self.arguments: dict[str, Any] = {}
         self.data: dict[str, Any] = {}
-        self.recorded: dict[tuple[str, int], Any] = {}
         self.result: Any = None
         self._result: str | None = None
         self._perform = perform
         self._recovering = recovering
         self._max_bytes = core.settings.max_bytes
-        self._counts: dict[str, int] = {}
-        self._counting = threading.Lock()
+        self._calls = Calls()
         self._checkpointing = threading.Lock()
         self._token: Token[Context] | None = None
         core.declare(asked.operation_type)
@@ -72,7 +76,12 @@ class Session:
         self.held.span = self.operation.begin().span
         traceparent = telemetry.traceparent_of(self.held.span)
         outcome = yield Call(partial(self._perform, partial(self.held.begin, traceparent)))
-        refusal = outcome.error or self._admit(outcome.value)
+        refusal = outcome.error
+        if refusal is None:
+            refusal = self._admit(outcome.value)
+        elif not isinstance(refusal, Exception):  # cancelled or interrupted: what the store gave is given back
+            self.held.entrance.leave()
+            yield Call(partial(self._perform, self.held.give_back))
         if refusal is not None:
             self._end(refusal, REJECTED if isinstance(refusal, (OperationBusyError, OperationDeadError)) else None)
         return Outcome(None, refusal)
@@ -88,6 +97,11 @@ class Session:
             )  # fmt: skip
         if entered.way == "mistaken":
             return StateError(f"{name} is of type {operation.operation_type!r}, not {self.asked.operation_type!r}")
+        if entered.way == "different":
+            return StateError(
+                f"{name} was begun with other arguments ({differing(operation.arguments, self.asked.arguments)}): other work "
+                "needs another id; check_arguments=False takes what is recorded all the same"
+            )
         if entered.way == "dead":
             if operation.status != DEAD:
                 telemetry.count_operation(operation.operation_type, "dead_lettered")
@@ -97,7 +111,7 @@ class Session:
             )
         self.entered = entered
         self.arguments, self.data = decode(operation.arguments), decode(operation.data)
-        self.recorded = {(step.name, step.occurrence): decode(step.result) for step in entered.steps}
+        self._calls = Calls(entered.steps, compares=self.asked.compares)
         if entered.way == "completed":
             self.result = decode(operation.result)
             self.operation.set(semconv.STATE_STATUS, COMPLETED)
@@ -110,41 +124,85 @@ class Session:
                 self.held.span.add_link(link.context)
             self.operation.set(semconv.STATE_RECOVERIES, entered.recoveries)
         telemetry.count_operation(self.asked.operation_type, "recovered" if entered.way == "resumed" else "started")
+        self._debug("%s as %s, %d steps are recorded", entered.way, self.held.lease.hold.owner, len(entered.steps))
         return None
 
     # --- Steps and checkpoints -------------------------------------------------------------------------------------------
 
-    def step(self, name: str, function: Callable[[], Any]) -> Plan:
-        """Run `function` and record what it returns, or return what was recorded before."""
-        key = (name, self._occurrence(name))
-        attributes = {semconv.STATE_STEP: step_label(*key), semconv.STATE_REPLAYED: key in self.recorded}
-        if key in self.recorded:
-            start_span(semconv.STATE_STEP_SPAN, attributes).end(SUCCESS)
-            telemetry.count_step(self.asked.operation_type, "replayed")
-            return Outcome(self.recorded[key])
-        outcome = Outcome(None, self._closed(name))
+    def step(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plan:
+        """Call the function and record what it returns, or return what was recorded before."""
+        slot = self._calls.take(name, fingerprint(function, args, kwargs))
+        if isinstance(slot, StateError):
+            return Outcome(None, slot)
+        kept = False
+        try:
+            outcome = Outcome()
+            if slot.leaves_recording:
+                outcome = yield Call(partial(self._perform, partial(self._ask, slot)))
+            if outcome.error is None:
+                outcome = (
+                    self._replay(slot)
+                    if slot.recorded
+                    else (yield from self._run(slot, partial(function, *args, **kwargs)))
+                )
+            kept = outcome.error is None
+            return outcome
+        finally:
+            if not kept:
+                self._calls.give_back(slot)
+
+    def _replay(self, slot: Slot) -> Outcome:
+        start_span(semconv.STATE_STEP_SPAN, self._attributes(slot)).end(SUCCESS)
+        telemetry.count_step(self.asked.operation_type, "replayed")
+        self._debug("step %s is recorded: it is not run again", slot.label)
+        return Outcome(slot.value)
+
+    def _run(self, slot: Slot, function: Callable[[], Any]) -> Plan:
+        outcome = Outcome(None, self._closed(slot.name))
         if outcome.error is None and self.held.unsure:
             outcome = yield Call(partial(self._perform, self.held.confirm))
         if outcome.error is not None:
             return outcome
-        scope = start_span(semconv.STATE_STEP_SPAN, attributes) if tracing() else None
+        scope = start_span(semconv.STATE_STEP_SPAN, self._attributes(slot)) if tracing() else None
         outcome = yield Call(function)
         if outcome.error is None:
-            outcome = yield Call(partial(self._perform, partial(self._record, key, outcome.value)))
+            slot.settled = threading.Event()
+            outcome = yield Call(partial(self._perform, partial(self._record, slot, outcome.value)))
+            slot.leaves_recording = outcome.error is not None and not isinstance(outcome.error, TraxError)
         self._end_step(scope, outcome.error)
+        if outcome.error is None:
+            self._debug("step %s is recorded", slot.label)
+        else:
+            self._debug("step %s has no result: %s", slot.label, describe(outcome.error))
         return outcome
 
-    def _record(self, key: tuple[str, int], value: Any) -> Any:
-        text = encode(value, f"result of step {step_label(*key)!r}", self._max_bytes)
-        self.held.save({}, (StoredStep(*key, text),))
-        # What a replay will return: tuples are lists there, so they are here.
-        self.recorded[key] = recorded = decode(text)
-        return recorded
+    def _debug(self, line: str, *values: object) -> None:
+        if config.debug():
+            _logger.debug("operation %s: " + line, self.asked.operation_id, *values)  # noqa: G003  (a constant line)
 
-    def _occurrence(self, name: str) -> int:
-        with self._counting:
-            self._counts[name] = count = self._counts.get(name, 0) + 1
-            return count
+    def _attributes(self, slot: Slot) -> dict[str, Any]:
+        return {semconv.STATE_STEP: slot.label, semconv.STATE_REPLAYED: slot.recorded}
+
+    def _record(self, slot: Slot, value: Any) -> Any:
+        assert slot.settled is not None
+        try:
+            text = encode(value, f"result of step {slot.label!r}", self._max_bytes)
+            self.held.save({}, (StoredStep(slot.name, slot.number, text, self._calls.stored(slot)),))
+            # What a replay will return: tuples are lists there, so they are here.
+            slot.record(decode(text))
+        finally:
+            slot.settled.set()
+        return slot.value
+
+    def _ask(self, slot: Slot) -> None:
+        """What became of a result whose caller was cancelled, or interrupted, while the store was at work."""
+        assert slot.settled is not None
+        slot.settled.wait(self.held.lease.seconds)
+        if not slot.recorded:
+            for step in self.held.steps():
+                if (step.name, step.occurrence) == (slot.name, slot.number):
+                    slot.record(decode(step.result))
+        slot.leaves_recording = False
 
     def _closed(self, name: str) -> StateError | None:
         if self.completed:
@@ -199,8 +257,10 @@ class Session:
             fail = partial(self.held.fail, error, self.entered.recoveries, self._recovering)
             yield Call(partial(self._perform, fail))
         self.held.release()
-        self._count(error or ours)
-        self._end(error or ours)
+        ended_by = ours if error is None else error
+        self._debug("left: %s", "completed" if ended_by is None else describe(ended_by))
+        self._count(ended_by)
+        self._end(ended_by)
         return Outcome(None, ours)
 
     def _count(self, error: BaseException | None) -> None:

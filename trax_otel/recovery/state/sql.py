@@ -11,6 +11,7 @@ from opentelemetry import context as otel_context
 
 from ...errors import EnvironmentError as MissingEnvironmentError
 from ...errors import InvalidConfigError
+from ...signals.private import without_instrumentation
 from .errors import StateStoreError
 from .storage import StateTransaction
 
@@ -26,8 +27,8 @@ _DRIVERS: Final = {
     "sqlite": "sqlite", "sqlite+pysqlite": "sqlite",
     "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg", "postgresql+psycopg": "postgresql+psycopg",
 }  # fmt: skip
+_SQLITE_URI: Final = frozenset({"uri", "mode", "cache", "immutable", "vfs", "psow", "nolock"})
 _ATTEMPTS: Final = 2
-_NO_INSTRUMENTATION: Final = (otel_context._SUPPRESS_INSTRUMENTATION_KEY, "suppress_instrumentation")
 
 
 def default_url() -> str:
@@ -71,6 +72,7 @@ class SQLStorage:
         self._busy_timeout = busy_timeout
         self._pool_size = pool_size
         self._engine: sa.Engine | None = None
+        self._file_id: tuple[int, int] | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -95,10 +97,7 @@ class SQLStorage:
     def transact(self, work: Callable[[StateTransaction], T], *, write: bool = True) -> T:
         from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-        context = otel_context.get_current()  # an instrumentation of the database would trace our own bookkeeping
-        for key in _NO_INSTRUMENTATION:
-            context = otel_context.set_value(key, True, context)
-        token = otel_context.attach(context)
+        token = otel_context.attach(without_instrumentation())  # of the database: this is our own bookkeeping
         try:
             for attempt in range(1, _ATTEMPTS + 1):
                 try:
@@ -116,6 +115,9 @@ class SQLStorage:
         from .statements import Transaction
 
         engine = self._engine or self._open()
+        if self._file_id is not None and self._file_id != _file_id(self._url.database):
+            self.close()  # what is open is a file that nobody will find again
+            raise FileNotFoundError("the file was deleted or replaced while it was in use")
         with engine.connect() as connection:
             if not write:
                 connection.execution_options(trax_reads=True)
@@ -128,6 +130,7 @@ class SQLStorage:
         with self._lock:
             if self._engine is None:
                 self._engine = open_engine(self._url, self._synchronous, self._busy_timeout, self._pool_size)
+                self._file_id = None if self.file is None else _file_id(self._url.database)
             return self._engine
 
     def _described(self, error: Exception) -> str:
@@ -151,6 +154,15 @@ class SQLStorage:
             engine.dispose(close=False)
 
 
+def _file_id(path: str | None) -> tuple[int, int] | None:
+    """What tells a file from another that has its name later; None where there is none."""
+    try:
+        found = os.stat(path or "")  # noqa: PTH116  (imports no pathlib)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def parsed(url: str) -> sa.URL:
     """The URL with its driver chosen. What cannot be understood is not repeated: it may hold a password."""
     try:
@@ -170,4 +182,8 @@ def parsed(url: str) -> sa.URL:
             f"the state's URL {'cannot be understood' if found is None else 'is of ' + found.drivername}: "
             "allowed are sqlite:///FILE and postgresql://USER:PASSWORD@HOST/DATABASE"
         ) from None
+    if driver == "sqlite" and (_SQLITE_URI & found.query.keys() or (found.database or "").startswith("file:")):
+        raise InvalidConfigError(
+            "the state's URL is one of SQLite's own URIs (file:, uri=, mode= and the like): sqlite:///FILE is needed"
+        )
     return found.set(drivername=driver)

@@ -28,7 +28,9 @@ _LOADS: Final = {
     "wait": _SELECT.where(operation.c.operation_id == _ID).with_for_update(),
     "skip": _SELECT.where(operation.c.operation_id == _ID).with_for_update(skip_locked=True),
 }
-_STEPS: Final = sa.select(step.c.name, step.c.occurrence, step.c.result).where(step.c.operation_id == _ID)
+_STEPS: Final = sa.select(step.c.name, step.c.occurrence, step.c.result, step.c.arguments).where(
+    step.c.operation_id == _ID
+)
 
 
 class Transaction:
@@ -67,6 +69,10 @@ class Transaction:
 
     def steps(self, operation_id: str) -> list[StoredStep]:
         return [StoredStep(*row) for row in self._connection.execute(_STEPS, {"id": operation_id})]
+
+    def delete(self, operation_id: str) -> None:
+        for table in (step, operation):
+            self._connection.execute(sa.delete(table).where(table.c.operation_id == _ID), {"id": operation_id})
 
     def renew(self, holds: Sequence[Hold], lease: float) -> set[str]:
         held: set[str] = set()

@@ -43,6 +43,10 @@ class StateTransaction(Protocol):
         """Change an operation that this transaction has locked, whoever owns it; a `lease` of 0 has lapsed at once."""
         ...
 
+    def delete(self, operation_id: str) -> None:
+        """Remove an operation that this transaction has locked, and its steps."""
+        ...
+
     def renew(self, holds: Sequence[Hold], lease: float) -> set[str]:
         """Begin these leases anew; returns the owners that still hold theirs."""
         ...

@@ -38,11 +38,13 @@ class StoredOperation(NamedTuple):
 
 
 class StoredStep(NamedTuple):
-    """A step's recorded result. `occurrence` tells apart steps of one name: 1 for the first."""
+    """A step's recorded result. `occurrence` tells apart steps of one name: 1 for the first. `arguments` is a fingerprint
+    of what it was called with (empty: not compared; None: written by a version that had none)."""
 
     name: str
     occurrence: int
     result: str
+    arguments: str | None = None
 
 
 class Hold(NamedTuple):

@@ -25,6 +25,8 @@ def encode(value: Any, place: str, max_bytes: int = MAX_BYTES) -> str:
             _check(value, place, ())
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         size = len(text) if text.isascii() else len(text.encode())
+    except RecursionError as error:
+        raise UnstorableValueError(f"{place} is nested too deeply for JSON") from error
     except UnicodeEncodeError as error:
         raise UnstorableValueError(f"{place} holds half of a surrogate pair, which is no text") from error
     except ValueError as error:  # a bare float that is NaN or infinite
@@ -34,6 +36,13 @@ def encode(value: Any, place: str, max_bytes: int = MAX_BYTES) -> str:
             f"{place} takes {size} bytes of JSON, {max_bytes} are allowed: keep large data elsewhere and its address here"
         )
     return text
+
+
+def differing(before: str, now: str) -> str:
+    """The names of what differs between two dicts' JSON texts; no values, which may be personal."""
+    first, second = decode(before), decode(now)
+    names = sorted(name for name in {*first, *second} if first.get(name, ...) != second.get(name, ...))
+    return ", ".join(map(repr, names[:5])) + (" …" if len(names) > 5 else "")
 
 
 def decode(text: str | None) -> Any:

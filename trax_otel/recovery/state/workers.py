@@ -45,20 +45,25 @@ class Workers:
             assert jobs is not None
             jobs.put(None)
         for thread in threads:
-            thread.join()
+            if thread.is_alive():
+                thread.join()
 
     def _start(self) -> SimpleQueue[Job | None]:
         from queue import SimpleQueue
 
+        begun: list[threading.Thread] = []
         with self._lock:
             if self._jobs is None:
-                jobs: SimpleQueue[Job | None] = SimpleQueue()
-                for _ in range(self._number):
-                    thread = threading.Thread(target=_work, args=(jobs,), name="trax-otel state store", daemon=True)
-                    thread.start()
-                    self._threads.append(thread)
-                self._jobs = jobs
-            return self._jobs
+                self._jobs = SimpleQueue()
+                begun = [
+                    threading.Thread(target=_work, args=(self._jobs,), name="trax-otel state store", daemon=True)
+                    for _ in range(self._number)
+                ]
+                self._threads += begun
+            jobs = self._jobs
+        for thread in begun:  # outside of the lock: in a program of greenlets a start lets another one run
+            thread.start()
+        return jobs
 
 
 class Job:

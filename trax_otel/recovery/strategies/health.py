@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ... import clock, lifecycle
 from ...config import Section
 from ...errors import InvalidConfigError
+from ...errors.awaiting import is_coroutine_function
+from ...signals.stacktrace import exc_info
 from ..base import RecoveryContext
 
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ class HealthCheckRecovery:
         self._interval = _seconds("interval", interval)
         if on_change is not None and not callable(on_change):
             raise InvalidConfigError(f"on_change={on_change!r}: a function of the status is needed")
+        if is_coroutine_function(on_change):
+            raise InvalidConfigError(f"on_change={on_change!r} is a coroutine function; it is called, not awaited")
         self._on_change = on_change
         self._watched: dict[str, Watched] = {}
         self._thread: threading.Thread | None = None
@@ -186,7 +190,7 @@ class HealthCheckRecovery:
             try:
                 self.check_now()
             except Exception as error:  # no thread can be started, say: one round that fails is no reason to stop
-                _logger.error("a round of health checks failed: %s", error, exc_info=error)
+                _logger.error("a round of health checks failed: %s", error, exc_info=exc_info(error))
             if not clock.current().tick(self._interval, stop):
                 return
 

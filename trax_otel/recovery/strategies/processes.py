@@ -106,7 +106,7 @@ def end_process(process: Any, grace: float) -> Plan:
     waited = yield from _wait(handles, grace)
     _signal(handles, "kill")
     reaped = yield from _wait(handles, REAP_SECONDS)
-    interruption = waited.error or reaped.error
+    interruption = reaped.error if waited.error is None else waited.error
     if interruption is None and any(handle.alive() for handle in handles):
         number = getattr(process, "pid", process)
         return Outcome(None, RuntimeError(f"process {number} or a child of it still runs after SIGKILL"))

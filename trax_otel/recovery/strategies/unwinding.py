@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ... import semconv
 from ...errors import RecoveryError
 from ...retry.plan import Call, Effect, Outcome, Plan
-from ...signals.stacktrace import describe
+from ...signals.stacktrace import describe, exc_info
 from ..telemetry import Step
 
 _logger = logging.getLogger(__name__)
@@ -59,7 +59,9 @@ def unwind(title: str, actions: list[Action]) -> Plan:
                 step.record(error)
             elif interruption is None:
                 interruption = error
-            _logger.error("%s: %s failed, the others go on: %s", title, action.name, describe(error), exc_info=error)
+            _logger.error(
+                "%s: %s failed, the others go on: %s", title, action.name, describe(error), exc_info=exc_info(error)
+            )
         step.set(semconv.RECOVERY_ROLLED_BACK, done)
         step.end("cancelled" if interruption is not None else "failed" if failures else "recovered", _first(failures))
         return Outcome(Unwound(done, tuple(failures)), interruption)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ... import clock
 from ...errors import ServiceUnavailableError
 from ...metrics.health import CheckResult, report_health_check
-from ...signals.stacktrace import describe
+from ...signals.stacktrace import describe, exc_info
 from ..base import RecoveryContext
 from .bounded import BoundedCall
 from .health import THREAD_NAME, HealthStatus, Recover
@@ -66,7 +66,8 @@ class Watched:
     ) -> None:
         if self.recovering is not None and self.recovering.running:
             return
-        reason = error or ServiceUnavailableError(f"health check {self.name!r} failed: {self.detail or 'it said so'}")
+        said = self.detail or "it said so"
+        reason = ServiceUnavailableError(f"health check {self.name!r} failed: {said}") if error is None else error
         metadata = {"check": self.name, "failed": self.streak.failed, "detail": self.detail}
         function = _contained(recover, RecoveryContext(self.name, reason, metadata=metadata))
         self.recovering = BoundedCall(f"{THREAD_NAME}-{self.name}-recovery", function, loop)
@@ -104,7 +105,9 @@ def _tell(watched: Watched, change: Change | None, on_change: Callable[[HealthSt
     try:
         on_change(status)
     except Exception as failure:
-        _logger.error("on_change of the health checks raised, which changes nothing: %s", failure, exc_info=failure)
+        _logger.error(
+            "on_change of the health checks raised, which changes nothing: %s", failure, exc_info=exc_info(failure)
+        )
 
 
 def _answer(call: BoundedCall | None, seconds: float) -> Answer:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from ... import clock
-from ..functions import is_coroutine_function, name_of, refuse_what_cannot_be_retried
+from ...errors.awaiting import SETTLED, error_of, has_to_be_awaited, is_coroutine_function, is_future, watched
+from ..functions import name_of, refuse_what_cannot_be_retried
 from .permits import Permit
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from .guard import CircuitBreaker
 
 
@@ -26,7 +24,7 @@ def decorated(breaker: CircuitBreaker, function: Any) -> Any:
 
 
 def _guarded(breaker: CircuitBreaker, function: Any) -> Any:
-    machine, success, rated = breaker.machine, breaker.calls.success, breaker.rules.rated
+    machine, success, rated = breaker.machine, breaker.calls.counter("success"), breaker.rules.rated
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -39,19 +37,19 @@ def _guarded(breaker: CircuitBreaker, function: Any) -> Any:
         except BaseException as error:
             breaker.record(epoch, 0, error, clock.current().monotonic() - started)
             raise
-        if type(value) is CoroutineType:
-            return awaited(Permit(breaker, epoch, 0, started), value)
+        if type(value) not in SETTLED and has_to_be_awaited(value):
+            return handed_back(Permit(breaker, epoch, 0, started), value)
         if rated or machine.failures:
             breaker.record(epoch, 0, None, clock.current().monotonic() - started)
         else:
-            success()
+            next(success)
         return value
 
     return guarded
 
 
 def _guarded_coroutine(breaker: CircuitBreaker, function: Any) -> Any:
-    machine, success, rated = breaker.machine, breaker.calls.success, breaker.rules.rated
+    machine, success, rated = breaker.machine, breaker.calls.counter("success"), breaker.rules.rated
 
     @functools.wraps(function)
     async def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -67,16 +65,27 @@ def _guarded_coroutine(breaker: CircuitBreaker, function: Any) -> Any:
         if rated or machine.failures:
             breaker.record(epoch, 0, None, clock.current().monotonic() - started)
         else:
-            success()
+            next(success)
         return value
 
     return guarded
 
 
-async def awaited(permit: Permit, coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """What a plain function has handed back unfinished: the call ends when this does."""
+def handed_back(permit: Permit, value: Any) -> Any:
+    """What a plain function has handed back unfinished: the call ends when this does. A Task or Future stays what it is."""
+    if is_future(value):
+        value.add_done_callback(lambda future: permit.record(error_of(future)))
+        return value
     try:
-        value = await coroutine
+        return watched(value, functools.partial(_awaited, permit))
+    except BaseException as refused:
+        permit.record(refused)
+        raise
+
+
+async def _awaited(permit: Permit, value: Any) -> Any:
+    try:
+        value = await value
     except BaseException as error:
         permit.record(error)
         raise

@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import logging
 import sys
-from collections.abc import Callable
-from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeVar
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ... import clock
 from ...config import UNSET, Unset
 from ...errors import InvalidConfigError, NetworkError
-from ...errors.classification import judge
-from ..conditions import Condition, check_condition, never_retried, retryable_by, test_of
+from ...errors.awaiting import has_to_be_awaited, is_coroutine_function, refuse_awaitable
+from ...errors.classification import _retryable, judge
+from ...errors.control_flow import leaves, never_retried
+from ..conditions import Condition, check_condition, test_of
 from . import decorating
 from .blocks import Blocks
 from .errors import CircuitOpenError
@@ -25,7 +27,9 @@ from .telemetry import StateChange, calls_of, cause, introduce, say, tell, tell_
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import ParamSpec, Self
+
+    P = ParamSpec("P")
 
     from .machine import Transition
     from .telemetry import Calls
@@ -94,10 +98,12 @@ class CircuitBreaker:
         )  # fmt: skip
         self.number = next(_numbers)
         self.machine = Machine(self.rules, cause)
+        self.machine.owner = weakref.ref(self)
         self.blocks = Blocks()
         self._name: str | None = None
         self._calls: Calls | None = None
-        self._is_failure = _by_classification if expected_exception is None else test_of(expected_exception)
+        self._expected = expected_exception
+        self._is_failure = _by_classification if expected_exception is None else test_of(expected_exception, any)
         self._listeners: tuple[Listener, ...] = ()
         self._reported: set[Any] = set()
         if name is not None:
@@ -151,6 +157,8 @@ class CircuitBreaker:
         """
         if not callable(listener):
             raise InvalidConfigError(f"listener={listener!r} cannot be called")
+        if is_coroutine_function(listener):
+            raise InvalidConfigError(f"listener={listener!r} is a coroutine function; it is called, not awaited")
         self._listeners = (*self._listeners, listener)
 
         def remove() -> None:
@@ -165,7 +173,7 @@ class CircuitBreaker:
         guarded: F = decorating.decorated(self, function)
         return guarded
 
-    def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    def call(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function now, if the breaker lets it; raises what it raises, or CircuitOpenError."""
         permit = self.acquire()
         try:
@@ -173,18 +181,21 @@ class CircuitBreaker:
         except BaseException as error:
             permit.record(error)
             raise
-        if type(value) is CoroutineType:
-            value = decorating.awaited(permit, value)
-        else:
-            permit.record()
+        if has_to_be_awaited(value):
+            return decorating.handed_back(permit, value)  # type: ignore[no-any-return]
+        permit.record()
         return value  # type: ignore[no-any-return]
 
+    @overload
+    async def acall(self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    async def acall(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
     async def acall(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """`call` for what returns an awaitable."""
         permit = self.acquire()
         try:
             value = function(*args, **kwargs)
-            if hasattr(value, "__await__"):
+            if has_to_be_awaited(value):
                 value = await value
         except BaseException as error:
             permit.record(error)
@@ -256,7 +267,7 @@ class CircuitBreaker:
     def _outcome(self, error: BaseException) -> CallOutcome:
         if not isinstance(error, Exception):
             return "cancelled"
-        if isinstance(error, CircuitOpenError) or never_retried(type(error)):
+        if isinstance(error, CircuitOpenError):
             return "ignored"
         try:
             return "failure" if self._is_failure(error) else "ignored"
@@ -276,7 +287,7 @@ class CircuitBreaker:
         told = tell(self, change)
         for listener in self._listeners:
             try:
-                listener(told)
+                refuse_awaitable(listener, listener(told))
             except Exception as failure:
                 self._report(listener, failure)
 
@@ -288,10 +299,21 @@ class CircuitBreaker:
             say(logging.ERROR, "circuit breaker %s: %s raised, which changes nothing: %s", self.name, name, failure,
                 error=failure)  # fmt: skip
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process it is the breaker of its name there, made with the same options where there is none yet;
+        state, counts and listeners stay here."""
+        if self._name is None:
+            raise TypeError("a circuit breaker without a name cannot be sent to another process or copied: pass name=…")
+        from .registry import received
+
+        return received, (self._name, {**self.rules.given, "expected_exception": self._expected})
+
     def __repr__(self) -> str:
         return f"<CircuitBreaker {self._name or 'without a name'}: {self.state}>"
 
 
 def _by_classification(error: BaseException) -> bool:
-    verdict = judge(error)
-    return issubclass(verdict.kind, NetworkError) or retryable_by(verdict)
+    """A group is the dependency's failure as soon as one of its errors is."""
+    return not never_retried(error) and any(
+        issubclass(verdict.kind, NetworkError) or _retryable(verdict) for verdict in map(judge, leaves(error))
+    )

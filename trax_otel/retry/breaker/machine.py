@@ -6,9 +6,10 @@ is stale and moves nothing: a late success never closes, a late failure never op
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,17 +48,20 @@ class Machine:
     lock. `failures` are consecutive, `tripped_by` what `cause` said when it stopped calls. Times are seconds of a monotonic
     clock that the caller reads.
 
+    `owner` gives the breaker that it is part of.
+
     The lock is re-entrant: a finaliser or a signal handler may interrupt its owner and call through the same breaker.
     """
 
     __slots__ = (
         "_cause", "_forgotten", "_lock", "_number", "_open_until", "_probes", "_rules", "_succeeded", "_trips", "_window",
-        "closed_epoch", "epoch", "failures", "state", "tripped_by",
+        "closed_epoch", "epoch", "failures", "owner", "state", "tripped_by",
     )  # fmt: skip
 
     def __init__(self, rules: Rules, cause: Callable[[], SpanContext | None]) -> None:
         self._rules = rules
         self._cause = cause
+        self.owner: Callable[[], Any] = _nobody
         self._lock = threading.RLock()
         self.tripped_by: SpanContext | None = None
         self.state: State = "closed"
@@ -70,6 +74,10 @@ class Machine:
         self._probes: dict[int, float] = {}
         self._succeeded = 0
         self._forgotten: deque[int] = deque()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process, as part of a function behind its breaker, it is that of the breaker there."""
+        return operator.attrgetter("machine"), (self.owner(),)
 
     # --- Calls ---------------------------------------------------------------------------------------------------------
 
@@ -179,3 +187,7 @@ class Machine:
         if len(self._probes) + self._succeeded >= self._rules.half_open_calls:
             self._probes = {number: end for number, end in self._probes.items() if now < end}
         return len(self._probes) + self._succeeded < self._rules.half_open_calls
+
+
+def _nobody() -> None:
+    return None

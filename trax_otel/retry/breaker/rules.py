@@ -52,6 +52,11 @@ class Rules:
             setattr(self, name, value)
 
     @property
+    def given(self) -> dict[str, Any]:
+        """The options that make the same rules."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @property
     def rated(self) -> bool:
         """Whether calls must be remembered, because a rate is taken over them."""
         return self.failure_rate is not None or self.slow_call_rate is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import weakref
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,7 +12,8 @@ from ... import config, lifecycle, semconv
 from ...errors import error_facts
 from ...signals import emit_event, observe, start_span, tracing
 from ...signals.aggregate import OVERFLOW, Observation, on_reset
-from ..telemetry import counted
+from ...signals.stacktrace import exc_info
+from ..telemetry import Counter, counted
 from .machine import STATES
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
     from .guard import CircuitBreaker
-    from .machine import State, Transition
+    from .machine import CallOutcome, State, Transition
     from .rules import Reason
 
 Change = tuple["State", "Reason"]
@@ -66,13 +66,17 @@ class Calls:
     cancelled: Callable[[], int]
     rejected: Callable[[], int]
 
-    def __init__(self, labels: Mapping[str, Any]) -> None:
+    def __init__(self, labels: Mapping[str, Any], name: str | None = None) -> None:
         self.labels = labels
         keys: list[str | Change] = [*OUTCOMES, *CHANGES]
-        self._counts = {key: itertools.count() for key in keys}
+        self._counts = {key: Counter(_counter_of, name, key) for key in keys}
         self._base: dict[str | Change, int] = dict.fromkeys(self._counts, 0)
         for outcome in OUTCOMES:
             setattr(self, outcome, self._counts[outcome].__next__)
+
+    def counter(self, outcome: CallOutcome) -> Counter:
+        """What counts the calls of this outcome, by `next`."""
+        return self._counts[outcome]
 
     def changed(self, state: State, reason: Reason) -> None:
         """Count a change of state."""
@@ -99,7 +103,6 @@ class Calls:
 
 
 _calls: dict[str, Calls] = {}
-_overflow = Calls(OVERFLOW)
 _breakers: dict[int, weakref.ref[CircuitBreaker]] = {}
 """By their numbers. Not a WeakSet: that breaks in the hands of one thread while another adds to it."""
 
@@ -117,7 +120,14 @@ def calls_of(name: str) -> Calls:
         return found
     if len(_calls) >= config.settings().metrics.cardinality_limit:
         return _overflow
-    return _calls.setdefault(name, Calls({semconv.BREAKER_NAME: name}))
+    return _calls.setdefault(name, Calls({semconv.BREAKER_NAME: name}, name))
+
+
+def _counter_of(name: str | None, key: str | Change) -> Counter:
+    return (_overflow if name is None else calls_of(name))._counts[key]
+
+
+_overflow = Calls(OVERFLOW)
 
 
 def living() -> list[CircuitBreaker]:
@@ -153,7 +163,7 @@ def tell(breaker: CircuitBreaker, change: Transition) -> StateChange:
 def say(level: int, message: str, *args: object, error: BaseException | None = None) -> None:
     """Log a line; a handler or filter that raises does not reach the call that is guarded."""
     try:
-        _logger.log(level, message, *args, exc_info=error)
+        _logger.log(level, message, *args, exc_info=exc_info(error))
     except Exception as failure:
         lifecycle.report(f"{message % args} (the log failed: {type(failure).__name__}: {failure})")
 
@@ -165,7 +175,9 @@ def cause() -> SpanContext | None:
 
 
 def tell_rejection(breaker: CircuitBreaker, error: BaseException, tripped_by: SpanContext | None) -> None:
-    """A rejected call: a short span of its own, linked to the span that tripped the breaker."""
+    """A rejected call: a short span of its own, linked to the span that tripped the breaker; a line in debug mode."""
+    if config.debug():
+        say(logging.DEBUG, "circuit breaker %s rejected a call: %s", breaker.name, error)
     if not tracing():
         return
     links = None if tripped_by is None else [Link(tripped_by)]

@@ -1,88 +1,20 @@
-"""Stop, shutdown, fork and SIGTERM: who acts, in which order, and what happens when one fails or hangs."""
+"""The normal end and SIGTERM: everybody acts within the budget, and the status is what it would have been."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
 
 import pytest
-
-from trax_otel import clock, lifecycle
-from trax_otel.lifecycle import Deadline, Participant
-
-
-@pytest.fixture
-def take_part() -> Iterator[Callable[[Participant], None]]:
-    leave: list[Callable[[], None]] = []
-    yield lambda participant: leave.append(lifecycle.register(participant))
-    for unregister in leave:
-        unregister()
-    lifecycle.resume()
 
 
 def run(script: str, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=30, check=False
     )
-
-
-def test_participants_act_in_their_order_and_one_failure_stops_nobody(
-    take_part: Callable[[Participant], None], capsys: pytest.CaptureFixture[str]
-) -> None:
-    acted: list[str] = []
-
-    def fail(_: Deadline) -> None:
-        acted.append("failing")
-        raise RuntimeError("disk gone")
-
-    take_part(Participant("last", 900, flush=lambda _: acted.append("last")))
-    take_part(Participant("failing", 800, flush=fail))
-    take_part(Participant("first", 700, flush=lambda _: acted.append("first")))
-    lifecycle.flush(1)
-    assert acted == ["first", "failing", "last"]
-    assert "trax-otel: failing: RuntimeError: disk gone" in capsys.readouterr().err
-
-
-def test_a_participant_of_the_same_name_replaces_the_former(take_part: Callable[[Participant], None]) -> None:
-    acted: list[int] = []
-    take_part(Participant("one", 1, flush=lambda _: acted.append(1)))
-    take_part(Participant("one", 1, flush=lambda _: acted.append(2)))
-    lifecycle.flush(1)
-    assert acted == [2]
-
-
-def test_all_share_one_deadline(take_part: Callable[[Participant], None]) -> None:
-    left: list[float] = []
-
-    def slow(deadline: Deadline) -> None:
-        left.append(deadline.remaining())
-        time.sleep(0.05)
-
-    take_part(Participant("a", 1, flush=slow))
-    take_part(Participant("b", 2, flush=slow))
-    lifecycle.flush(0.5)
-    assert left[0] <= 0.5
-    assert left[1] <= left[0] - 0.05
-
-
-def test_a_deadline_is_never_negative() -> None:
-    deadline = Deadline(-1)
-    assert deadline.passed()
-    assert deadline.remaining() == 0.0
-
-
-def test_stop_wakes_sleepers_and_resume_undoes_it(take_part: Callable[[Participant], None]) -> None:
-    lifecycle.stop()
-    assert lifecycle.stopping()
-    assert clock.current().sleep(30) is False
-    lifecycle.resume()
-    assert not lifecycle.stopping()
-    assert clock.current().sleep(0.001)
 
 
 def test_shutdown_runs_once_at_the_interpreters_end_and_keeps_the_status() -> None:
@@ -112,49 +44,6 @@ def test_multiprocessing_children_shut_down_though_they_skip_atexit() -> None:
         assert "work" in done.stdout
         if method == "fork":  # a spawned child of `-c` does not run this script's registration again
             assert "child shut down" in done.stdout
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_fork_calls_all_three_hooks_and_renews_the_token(take_part: Callable[[Participant], None]) -> None:
-    called: list[str] = []
-    take_part(
-        Participant(
-            "forker",
-            1,
-            before_fork=lambda: called.append("before"),
-            after_fork_in_parent=lambda: called.append("parent"),
-            after_fork_in_child=lambda: called.append("child"),
-        )
-    )
-    token = lifecycle.process_token()
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if called == ["before", "child"] and lifecycle.process_token() != token else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    assert called == ["before", "parent"]
-    assert lifecycle.process_token() == token
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_forked_child_finds_a_lock_free_that_its_parent_held() -> None:
-    lock = lifecycle.ForkSafeLock()
-    with lock:
-        child = os.fork()
-        if child == 0:
-            with lock:  # waits without end where the lock is still held
-                pass
-            os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_child_that_was_forked_inside_a_section_may_leave_it() -> None:
-    lock = lifecycle.ForkSafeLock()
-    with lock:
-        child = os.fork()
-    if child == 0:
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
 
 
 SIGTERM_SCRIPT = """
