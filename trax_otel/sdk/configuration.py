@@ -175,9 +175,7 @@ def _declarative(path: str, problems: environment.Problems) -> Telemetry:
             load_config_file,
         )
     except ImportError:
-        problems.append(
-            f"{CONFIG_FILE_VARIABLE}={path}: needs `pip install opentelemetry-configuration`; nothing is set up"
-        )
+        problems.append(f"{CONFIG_FILE_VARIABLE}={path}: needs `pip install 'trax-otel[otlp]'`; nothing is set up")
         return Telemetry()
     try:
         with overheard("opentelemetry.configuration.file._loader"):
