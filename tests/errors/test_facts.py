@@ -162,3 +162,8 @@ def test_the_context_is_bounded() -> None:
     assert context["trax.error.context.big"] == str(2**80)
     assert len(str(context["trax.error.context.long"])) == 1_024
     assert len(context) == 16
+    secret = error_facts(
+        NetworkError("x", context={"pin": 4711, "login": {"user": "ann", "password": "s3cret"}})
+    ).context
+    assert secret["trax.error.context.pin"] == "[redacted]"
+    assert secret["trax.error.context.login"] == '{"user": "ann", "password": "[redacted]"}'

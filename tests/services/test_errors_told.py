@@ -213,11 +213,12 @@ connection = sqlite3.connect(":memory:")
 cursor = connection.cursor()
 cursor.execute("CREATE TABLE orders (id integer PRIMARY KEY)")
 cursor.execute("INSERT INTO orders VALUES (1)")
+context = {"order": 1, "password": "s3cret"}
 with trace.get_tracer("shop").start_as_current_span("job"):
     try:
         cursor.execute("INSERT INTO orders VALUES (1)")
     except sqlite3.IntegrityError as error:
-        raise create_api_error("refused", original_error=error, error_code="ACME-001", context={"order": 1, "password": "s3cret"})
+        raise create_api_error("refused", original_error=error, error_code="ACME-001", context=context)
 """
 WRAPPED = {
     "django": (DJANGO, 0, "TRAX-025", "sqlite3.IntegrityError"),

@@ -13,6 +13,7 @@ from .. import semconv
 from ..signals import ErrorFacts, causes
 from ..signals.chains import MAX_JOINED
 from ..signals.frames import of_application, of_wrapper
+from ..signals.secrets import REDACTED, is_secret, without_secrets
 from ..signals.stacktrace import message_of
 from .base import MARKS, TraxError, json_safe
 from .classification import _custom, _retryable, judge
@@ -78,17 +79,21 @@ def _most_specific(error: BaseException, found: ErrorCode) -> ErrorCode:
 
 
 def _context(error: TraxError) -> dict[str, str | bool | int | float]:
-    """The raiser's own information as attributes, so much of it as telemetry bears. Secrets leave it where it leaves."""
+    """The raiser's own information as attributes: so much of it as telemetry bears, without what its names say is secret."""
     context: dict[str, str | bool | int | float] = {}
     for key, value in islice(error.context.items(), MAX_CONTEXT):
         name = str(key)[:MAX_CONTEXT_KEY]
-        if isinstance(value, (bool, float)) or (isinstance(value, int) and value.bit_length() < 64):
+        if isinstance(value, (bool, int, float)) and not is_secret(name) and _fits(value):
             context[f"{semconv.ERROR_CONTEXT_PREFIX}{name}"] = value
             continue
-        safe = json_safe(value)
+        safe = REDACTED if is_secret(name) else without_secrets(json_safe(value))
         text = safe if isinstance(safe, str) else json.dumps(safe, ensure_ascii=False)
         context[f"{semconv.ERROR_CONTEXT_PREFIX}{name}"] = text[:MAX_CONTEXT_VALUE]
     return context
+
+
+def _fits(value: float) -> bool:
+    return not isinstance(value, int) or value.bit_length() < 64
 
 
 def type_name(kind: type) -> str:

@@ -12,6 +12,7 @@
 #   correlation  the correlation id and the bound fields, one value in the OTel Context
 #   frames       whose code a frame is
 #   stacktrace   exceptions as text, fast and bounded
+#   secrets      which fields are secret, by their names
 #   templates    a message without what varies in it
 """Spans, events, instruments and correlation over the OpenTelemetry API."""
 
