@@ -222,6 +222,13 @@ def test_without_anything_that_leaves_an_error_is_not_told() -> None:
     assert not is_told(error)
 
 
+def test_no_event_lies_after_its_spans_end(seen: Seen) -> None:
+    scope = start_span("work", start_time=1_000)
+    scope.end("failure", raised(), FACTS, end_time=2_000)
+    (event,) = seen.spans["work"].events
+    assert event.timestamp == seen.spans["work"].end_time == 2_000
+
+
 def test_a_wrapper_is_told_with_what_it_wraps(seen: Seen) -> None:
     error, before = wrapped(), errors_counted()
     outer, inner = start_span("outer"), start_span("inner")
