@@ -347,6 +347,20 @@ def test_nothing_raises_whatever_is_given(
 
 
 @pytest.mark.usefixtures("asking")
+@pytest.mark.parametrize(("names", "expected"), [("http", "GET"), ("http/dup", "GET"), ("none", "GET /orders/7")])
+def test_a_framework_s_name_after_the_path_is_no_name(
+    names: str, expected: str, trax_telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", names)
+    request = begun(PATH_INFO="/orders/7")
+    framework = trax_telemetry.tracer_provider.get_tracer(FRAMEWORK)
+    with framework.start_as_current_span("GET /orders/7", kind=SpanKind.SERVER):
+        pass
+    request.end()
+    assert only(trax_telemetry).name == expected
+
+
+@pytest.mark.usefixtures("asking")
 def test_a_framework_is_given_the_requests_span(trax_telemetry: CapturedTelemetry) -> None:
     request = begun()
     tracer = trax_telemetry.tracer_provider.get_tracer(FRAMEWORK)

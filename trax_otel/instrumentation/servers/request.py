@@ -23,7 +23,7 @@ from ...signals import detach, histogram, record_error, tracer, up_down_counter
 from ...signals.stacktrace import describe
 from .facts import Facts, HeaderGetter, changed_client
 from .leaving import client_left
-from .naming import named
+from .naming import named, names_of_today
 from .routes import route_of
 from .settings import OTHER_METHOD, RESPONSE_HEADERS_VARIABLE, captured_headers, is_excluded
 
@@ -136,7 +136,9 @@ class ServedRequest:
         self._uncount()
         span = self.span
         if span.is_recording():
-            span.update_name(name)
+            # Without a route some name it after the path, of which there are as many as anybody cares to ask for.
+            is_path = name == f"{self._method} {self._facts.path}" and semconv.HTTP_ROUTE not in (attributes or {})
+            span.update_name(self._name if is_path and names_of_today() else name)
             span.set_attributes(attributes or {})
             vars(span)["end"] = _not_yet
         return span
