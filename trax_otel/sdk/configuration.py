@@ -195,8 +195,9 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     classify_recorded_exceptions()
     contain()
     installed = made.install(before)
+    waited = deferral.pending()
     deferral.finish()  # from here on everything is final, and nobody need wait for the rest
-    if "metrics" not in installed:
+    if waited or "metrics" not in installed:  # what was registered meanwhile has no instruments yet
         renew()
     undo: list[Callable[[], None]] = []
     declared = bool(environ.get(CONFIG_FILE_VARIABLE, "").strip())

@@ -77,7 +77,7 @@ class Listing:
         headings = self._headings
         full = [max(map(cell_len, [heading, *cells])) for heading, cells in zip(headings, columns, strict=True)]
         least = [
-            max(_longest_word(heading), *map(cell_len if whole else _longest_word, cells))
+            max([_longest_word(heading), *map(cell_len if whole else _longest_word, cells)])
             for heading, cells, whole in zip(headings, columns, self._whole, strict=True)
         ]
         free = width - (3 * len(columns) - 1)  # what the box takes
