@@ -99,7 +99,11 @@ def settle() -> None:
     try:
         if _set_up is not None:
             _set_up()
-    except Exception as error:  # the service comes first
+    except KeyboardInterrupt:
+        raise
+    except (
+        BaseException
+    ) as error:  # the service comes first; a module of its own that we import may even raise SystemExit
         if not _ends():  # else nothing can be started any more, and nothing was made
             lifecycle.report(f"telemetry could not be started: {type(error).__name__}: {error}")
     finally:
