@@ -214,8 +214,14 @@ class ServedRequest:
             return
         written: Mapping[str, Any] = getattr(span, "attributes", None) or {}
         span.set_attributes({key: value for key, value in named(found).items() if key not in written})
-        if semconv.HTTP_ROUTE in found and not self._claimed:
-            span.update_name(f"{self._name} {found[semconv.HTTP_ROUTE]}")
+        route, of_mount = found.get(semconv.HTTP_ROUTE), written.get(semconv.HTTP_ROUTE)
+        if route and not self._claimed:
+            span.update_name(f"{self._name} {route}")
+        elif route and of_mount and str(route).startswith(f"{str(of_mount).rstrip('/')}/"):
+            # An application in another: the outer one told where the inner one is mounted, and both the whole route.
+            span.set_attribute(semconv.HTTP_ROUTE, route)
+            if getattr(span, "name", None) == f"{self._name} {of_mount}":
+                span.update_name(f"{self._name} {route}")
         if failure and semconv.ERROR_TYPE not in written:
             span.set_attribute(semconv.ERROR_TYPE, failure)
         if (self._status or 0) >= 500:
