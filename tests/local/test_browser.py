@@ -163,7 +163,9 @@ def test_no_view_scrolls_sideways(browser: Browser) -> None:
         "/logs",
         "/metrics",
         "/metrics/trax.errors",
-        "/errors",
+        "/errors?since=all",
+        "/analysis",
+        "/logs/1",
         "/errors/TRAX-001",
         "/retries",
         "/breakers",
@@ -188,7 +190,8 @@ def test_an_attack_in_every_field_stays_text(browser: Browser) -> None:
               links=[(1, 1, {ATTACK: ATTACK})])  # fmt: skip
     record = L(ATTACK, 3, "ERROR", 1, 1, ATTACK, ATTACK, {ATTACK: ATTACK})
     browser.send(nasty, logs=[record], metrics=metric_request(ATTACK, 1, gauge=ATTACK, label=ATTACK))
-    for path in ("/", "/services", "/operations", "/traces", "/logs", "/metrics", "/errors", f"/traces/{trace_id(1)}"):
+    for path in ("/", "/services", "/operations", "/traces", "/logs", "/metrics", "/errors?since=all",
+                 "/analysis", "/logs/1", f"/traces/{trace_id(1)}"):  # fmt: skip
         browser.open(path)
         assert browser.driver.title.endswith("trax local"), path
         assert not browser.all("img"), path

@@ -65,8 +65,8 @@ def print_errors(console: Console, stats: Sequence[ErrorStats]) -> None:
     """Errors, newest first: how often over the time that is looked at, and where to see one of them."""
     begun = when(min(entry.over_time.first_ns for entry in stats))
     listing = Listing(
-        f"Errors since {begun}, newest first", "last=", "code", "type", "service~", "count>", "over time=", "look at=", "message~",
-        "retryable~", "fingerprint~",
+        f"Errors since {begun}, newest first", "last=", "code", "type", "service~", "count>", "over time=", "look at=",
+        "message~", "retryable~", "fingerprint~",
     )  # fmt: skip
     for entry in stats:
         retryable = "–" if entry.retryable is None else "yes" if entry.retryable else "no"

@@ -49,6 +49,10 @@ class PageLinks:
         """What an error code means."""
         return f"/errors/{quote(code, safe='')}" if code else ""
 
+    def record(self, log_id: int) -> str:
+        """One log record."""
+        return f"/logs/{log_id}"
+
     def metric(self, name: str) -> str:
         """A metric's plots."""
         return f"/metrics/{quote(name, safe='')}"
@@ -63,7 +67,8 @@ class ReportLinks(PageLinks):
 
     lazy = False
 
-    def __init__(self, trace_ids: Iterable[str], codes: Iterable[str]) -> None:
+    def __init__(self, trace_ids: Iterable[str], codes: Iterable[str], log_ids: Iterable[int] = ()) -> None:
+        self._records = frozenset(log_ids)
         self._traces = frozenset(trace_ids)
         self._codes = frozenset(codes)
 
@@ -74,6 +79,9 @@ class ReportLinks(PageLinks):
 
     def code(self, code: str | None) -> str:
         return f"#c-{code}" if code in self._codes else ""
+
+    def record(self, log_id: int) -> str:
+        return f"#l-{log_id}" if log_id in self._records else ""
 
     def metric(self, name: str) -> str:
         return ""
@@ -111,7 +119,8 @@ def environment() -> Environment:
         lstrip_blocks=True, finalize=_tidied, auto_reload=False,
     )  # fmt: skip
     made.filters.update(
-        duration=formats.duration, state=words.state, moment=formats.moment, shown=formats.shown, quantity=formats.quantity,
+        duration=formats.duration, state=words.state, moment=formats.moment, when=formats.when,
+        shown=formats.shown, quantity=formats.quantity,
         bytesize=lambda value: formats.quantity(value, "By"), plural=_plural, first_line=_first_line,
     )  # fmt: skip
     made.tests.update(log=lambda value: isinstance(value, Log), event=lambda value: isinstance(value, Event),
