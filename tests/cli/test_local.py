@@ -20,6 +20,9 @@ import pytest
 from support.stored import BEGIN, MS, L, S, Stored, checkout_logs, failing_checkout, metric_request, trace_id
 from support.stored_resilience import bank_metrics, recovery, retried, tripped_bank
 from trax_otel.cli import local
+from trax_otel.cli.options import number
+from trax_otel.local.eviction import Bounds
+from trax_otel.local.server import EndpointError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -388,11 +391,41 @@ def test_following_begins_before_anything_was_stored(tmp_path: Path) -> None:
 
 @pytest.mark.servers
 def test_a_reader_that_leaves_ends_it_quietly(stored: Stored) -> None:
-    for number in range(40):
-        stored.logs(*(L("x" * 500, number * 100 + place) for place in range(50)))
+    for step in range(40):
+        stored.logs(*(L("x" * 500, step * 100 + place) for place in range(50)))
     shown = subprocess.run(
         " ".join(f"'{part}'" for part in [*START, "logs", "--db", str(stored.path), "--limit", "2000"]) + " | head -1",
         shell=True, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert len(shown.stdout.splitlines()) == 1
     assert shown.stderr == ""
+
+
+def test_a_counter_shows_its_total_and_a_metric_what_it_was(command: Callable[..., Ran]) -> None:
+    counter = command("metrics", "trax.errors").out
+    assert re.search(r"TRAX-001 .*\d+ errors +[\d.]+ errors?/s +[▁-█]+", counter)
+    assert re.search(r"resident .*MiB +[▁-█]{3,}", command("metrics", "process.memory.usage").out)
+
+
+@pytest.mark.parametrize(("written", "kept"), [("500k", 500_000), ("2M", 2_000_000), ("1G", 10**9), ("7", 7)])
+def test_bounds_are_written_as_numbers(written: str, kept: int) -> None:
+    assert number(written) == kept
+
+
+@pytest.mark.parametrize("arguments", [("--max-spans", "0"), ("--max-bytes", "2x"), ("--max-age", "long")])
+def test_a_bound_that_is_none_is_a_mistake(command: Callable[..., Ran], arguments: tuple[str, ...]) -> None:
+    assert command(*arguments).status == 2
+
+
+def test_the_bounds_that_are_asked_for_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {}
+
+    def start(**given: Any) -> Any:
+        asked.update(given)
+        raise EndpointError("enough")
+
+    monkeypatch.setattr("trax_otel.local.server.start", start)
+    parser = argparse.ArgumentParser()
+    local.add_parser(parser.add_subparsers())
+    assert local.run(parser.parse_args(["local", "--max-spans", "20k", "--max-age", "2h"])) == 1
+    assert asked["bounds"] == Bounds(spans=20_000, age=7_200.0)

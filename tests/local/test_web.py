@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 
 from support.stored import L, S, Stored, checkout_logs, failing_checkout, long_trace, metric_request, span_id, trace_id
 from trax_otel.local.web import routes
+from trax_otel.local.web.templating import environment
 
 
 class Page:
@@ -324,3 +325,20 @@ def test_the_analysis_has_a_page(page: Page, full: Stored) -> None:
     for part in ("Errors and warnings that repeat", "Where the time goes", "What is used"):
         assert part in outline.text
     assert f"/traces/{trace_id(1)}" in outline.links()
+
+
+@pytest.mark.parametrize("code", [f"TRAX-{number:03d}" for number in range(1, 25)])
+def test_code_in_what_a_code_means_is_no_literal_backtick(page: Page, code: str) -> None:
+    assert "`" not in Outline(page.get(f"/errors/{code}").text).text
+
+
+@pytest.mark.parametrize(
+    ("written", "made"),
+    [
+        ("set `a_b` now", "set <code>a_b</code> now"),
+        ("a ` alone", "a ` alone"),
+        ("<b> `<i>`", "&lt;b&gt; <code>&lt;i&gt;</code>"),
+    ],
+)
+def test_prose_is_escaped(written: str, made: str) -> None:
+    assert str(environment().filters["prose"](written)) == made

@@ -6,9 +6,10 @@ import argparse
 import sys
 from typing import Any, Final
 
-from ..local.asked import ERRORS_SINCE
+from ..local.asked import ERRORS_SINCE, duration_ns
+from ..local.eviction import Bounds
 from ..local.operations import SORTS
-from .options import add_filters, port, positive
+from .options import add_filters, number, option, port, positive
 
 HELP: Final = "the embedded OTLP endpoint on 127.0.0.1, and what it has received"
 _EPILOG: Final = """\
@@ -62,6 +63,23 @@ def add_parser(subparsers: Any) -> None:
         "--http-port", type=port, default=4318, metavar="PORT", help="OTLP/HTTP, page (default: %(default)s)"
     )
     parser.add_argument("--grpc-port", type=port, default=4317, metavar="PORT", help="OTLP/gRPC (default: %(default)s)")
+    for name, of in (
+        ("spans", "spans"),
+        ("logs", "log records"),
+        ("points", "metric points"),
+        ("bytes", "bytes of the file"),
+    ):
+        parser.add_argument(
+            f"--max-{name}", type=option(number), default=getattr(Bounds, name), metavar="N",
+            help=f"keep so many {of}, the newest (default: %(default)s)",
+        )  # fmt: skip
+    parser.add_argument(
+        "--max-age",
+        type=option(duration_ns),
+        default=round(Bounds.age * 1e9),
+        metavar="TIME",
+        help="keep so long (default: 7d)",
+    )
     parser.add_argument("--fresh", action="store_true", help="forget what was stored before")
     views = parser.add_subparsers(dest="view", metavar="VIEW", title="views")
     for name, meaning in VIEWS.items():
@@ -130,13 +148,16 @@ def _serve(options: argparse.Namespace) -> int:
             grpc_port=options.grpc_port,
             path=options.db,
             fresh=options.fresh,
+            bounds=Bounds(
+                options.max_spans, options.max_logs, options.max_points, options.max_bytes, options.max_age / 1e9
+            ),
         )
     except EndpointError as error:
         print(f"trax-otel local: {error}", file=sys.stderr)
         return 1
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: stop.set())
     print(f"page       {endpoint.url}")
     print(f"OTLP/HTTP  {endpoint.url}")
     print(f"OTLP/gRPC  http://{endpoint.host}:{endpoint.grpc_port}")

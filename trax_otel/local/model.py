@@ -206,6 +206,8 @@ class MetricSeries:
     monotonic: bool
     attributes: Attributes
     points: tuple[MetricPoint, ...]
+    scope: str = ""
+    """The instrumentation that measured it."""
 
 
 @dataclass(frozen=True)

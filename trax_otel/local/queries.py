@@ -280,7 +280,7 @@ class Queries:
             Filter(service=wanted.service, version=wanted.version, extra=wanted.extra)
         )
         rows = self.rows(
-            "SELECT e.id, e.name, e.unit, e.kind, r.service, r.instance, e.temporality, e.monotonic, e.attributes"
+            "SELECT e.id, e.name, e.unit, e.kind, r.service, r.instance, e.temporality, e.monotonic, e.attributes, e.scope"
             f" FROM series e JOIN resource r ON r.id = e.resource_id {where([*conditions, 'e.name = ?'])} ORDER BY e.id LIMIT ?",
             (*values, name, wanted.limit),
         )

@@ -67,10 +67,10 @@ def log_of(row: tuple[Any, ...]) -> Log:
 
 
 def series_of(row: tuple[Any, ...], points: tuple[MetricPoint, ...]) -> MetricSeries:
-    """A series from (name, unit, kind, service, instance, temporality, monotonic, attributes) and its points."""
-    name, unit, kind, service, instance, temporality, monotonic, attributes = row
+    """A series from (name, unit, kind, service, instance, temporality, monotonic, attributes, scope) and its points."""
+    name, unit, kind, service, instance, temporality, monotonic, attributes, scope = row
     return MetricSeries(
-        name, unit, kind, service, instance, temporality, bool(monotonic), json.loads(attributes), points
+        name, unit, kind, service, instance, temporality, bool(monotonic), json.loads(attributes), points, scope
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from ...semconv import EXCEPTION_STACKTRACE
-from ..distributions import HISTOGRAMS, SHARES, overall, percentiles
+from ..distributions import HISTOGRAMS, SHARES, overall, percentiles, samples, totals
 from ..formats import clean, duration, moment, quantity, shown, when
 from ..sparks import bars, folded
 from .tables import Listing, failed, pairs, short, text
@@ -144,10 +144,20 @@ def print_metrics(console: Console, metrics: Sequence[MetricInfo]) -> None:
 
 
 def print_series(console: Console, series: Sequence[MetricSeries]) -> None:
-    """The latest value of each series of one metric; of a histogram count, mean and percentiles of all that is stored."""
+    """Each series of one metric: its latest value and what it was before; of a counter the total and the latest rate, of a
+    histogram count, mean and percentiles of all that is stored."""
     spread = series[0].kind in HISTOGRAMS
-    figures = ("count", "mean", *(f"p{share}" for share in SHARES)) if spread else ("latest",)
-    listing = Listing(clean(series[0].name), "service", "attributes", *(f"{name}>" for name in figures), "at")
+    counter = series[0].monotonic
+    figures = (
+        ("count", "mean", *(f"p{share}" for share in SHARES))
+        if spread
+        else ("total", "rate")
+        if counter
+        else ("latest",)
+    )
+    listing = Listing(
+        clean(series[0].name), "attributes", "service~", *(f"{name}>" for name in figures), "over time=", "from~", "to"
+    )
     for entry in series:
         point = entry.points[-1] if entry.points else None
         whole = overall(entry)
@@ -156,11 +166,30 @@ def print_series(console: Console, series: Sequence[MetricSeries]) -> None:
                 f"{whole.count:,}", quantity((whole.sum or 0.0) / whole.count if whole.count else None, entry.unit),
                 *(quantity(value, entry.unit) for value in percentiles(whole)),
             ]  # fmt: skip
+        elif counter and point is not None:
+            rates = samples(entry)
+            values = [quantity(totals(entry)[-1].values[0], entry.unit),
+                      quantity(rates[-1].values[0], f"{entry.unit}/s") if rates else "–"]  # fmt: skip
         else:
             values = [quantity(point.value if point else None, entry.unit)] + ["–"] * (len(figures) - 1)
-        when = moment(point.time_ns) if point else "–"
-        listing.add(text(entry.service), text(pairs(entry.attributes)), *map(text, values), when)
+        first, last = (when(entry.points[place].time_ns) if point else "–" for place in (0, -1))
+        shown_as = pairs(entry.attributes) or "–"
+        listing.add(text(shown_as), text(entry.service), *map(text, values), bars(_history(entry)), first, last)
     listing.print(console)
+
+
+def _history(series: MetricSeries) -> list[float]:
+    """What a series was over the time that is stored: a histogram's p95, a counter's rate, else the value."""
+    known = [(sample.time_ns, sample.values[min(1, len(sample.values) - 1)]) for sample in samples(series)]
+    values = [(time_ns, value) for time_ns, value in known if value is not None]
+    if not values:
+        return []
+    first, last = values[0][0], values[-1][0]
+    parts: list[float] = [0.0] * min(SPARKS * 2, len(values))
+    for time_ns, value in values:
+        place = (time_ns - first) * len(parts) // max(1, last - first)
+        parts[min(place, len(parts) - 1)] = max(value, parts[min(place, len(parts) - 1)])
+    return parts
 
 
 def log_line(log: Log, start_ns: int | None = None, *, clock: bool = False) -> Text:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ... import semconv
 from ...errors.codes import error_code
@@ -121,7 +121,7 @@ def environment() -> Environment:
     made.filters.update(
         duration=formats.duration, state=words.state, moment=formats.moment, when=formats.when,
         shown=formats.shown, quantity=formats.quantity,
-        bytesize=lambda value: formats.quantity(value, "By"), plural=_plural, first_line=_first_line,
+        prose=_prose, bytesize=lambda value: formats.quantity(value, "By"), plural=_plural, first_line=_first_line,
     )  # fmt: skip
     made.tests.update(log=lambda value: isinstance(value, Log), event=lambda value: isinstance(value, Event),
                       pause=lambda value: isinstance(value, Pause))  # fmt: skip
@@ -145,6 +145,16 @@ def _tidied(value: Any) -> Any:
 
 def _without(pairs: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
     return {key: value for key, value in pairs.items() if key not in keys}
+
+
+def _prose(text: str) -> Markup:
+    """Text with `code` between backticks."""
+    parts = formats.tidy(text).split("`")
+    if len(parts) % 2 == 0:  # one backtick is without another
+        return escape("`".join(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
 
 
 def _plural(count: int, one: str, many: str = "") -> str:
