@@ -11,7 +11,7 @@ from ...semconv import EXCEPTION_STACKTRACE
 from ..distributions import HISTOGRAMS, SHARES, overall, percentiles, samples, totals
 from ..formats import clean, duration, moment, quantity, shown, when
 from ..sparks import bars, folded
-from .tables import Listing, failed, pairs, short, text
+from .tables import NONE, Listing, failed, pairs, short, text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -134,7 +134,7 @@ def print_record(console: Console, log: Log) -> None:
 
 def print_metrics(console: Console, metrics: Sequence[MetricInfo]) -> None:
     """What metrics there are."""
-    listing = Listing("Metrics", "metric", "kind", "unit", "services~", "series>", "points>", "meaning~")
+    listing = Listing("Metrics", "metric=", "kind~", "unit~", "services~", "series>", "points>", "meaning~")
     for entry in metrics:
         listing.add(
             text(entry.name), entry.kind, text(entry.unit), text(", ".join(entry.services)), str(entry.series),
@@ -167,9 +167,9 @@ def print_series(console: Console, series: Sequence[MetricSeries]) -> None:
                 *(quantity(value, entry.unit) for value in percentiles(whole)),
             ]  # fmt: skip
         elif counter and point is not None:
-            rates = samples(entry)
+            rate = next((sample.values[0] for sample in reversed(samples(entry))), None)
             values = [quantity(totals(entry)[-1].values[0], entry.unit),
-                      quantity(rates[-1].values[0], f"{entry.unit}/s") if rates else "–"]  # fmt: skip
+                      quantity(rate, f"{entry.unit}/s") if rate else NONE]  # fmt: skip
         else:
             values = [quantity(point.value if point else None, entry.unit)] + ["–"] * (len(figures) - 1)
         first, last = (when(entry.points[place].time_ns) if point else "–" for place in (0, -1))

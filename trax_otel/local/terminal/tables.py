@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 20
 """A longer word may be broken, so that one odd name does not take the table apart."""
+NONE: Final = "–"
+"""What stands in a cell without a value."""
 Cell = Text | str
 
 
@@ -94,7 +96,11 @@ class Listing:
             one = table(show_header=False, show_edge=False)
             one.add_row(*(row[place] for place in widths))
             console.print(Padding(one, (0, 0, 0, 1)))
-            told = (Text.assemble((f"{self._headings[place]} ", "dim"), row[place]) for place in below)
+            told = (
+                Text.assemble((f"{self._headings[place]} ", "dim"), row[place])
+                for place in below
+                if row[place].plain not in ("", NONE)
+            )
             for line in _packed(told, console.width - 4):
                 console.print(Padding(line, (0, 0, 0, 4)), overflow="fold")
         console.print()
