@@ -183,6 +183,24 @@ def test_no_view_scrolls_sideways(browser: Browser) -> None:
     browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_plots_are_whole_on_a_narrow_screen(browser: Browser) -> None:
+    browser.send(metrics=metric_request(minutes=3))
+    size = {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    for name in ("process.memory.usage", "trax.errors", "http.server.request.duration"):
+        browser.open(f"/metrics/{name}")
+        cut = browser.script("""
+          return Array.from(document.querySelectorAll(".plot > svg")).flatMap((plot) => {
+            const whole = plot.getBoundingClientRect();
+            return Array.from(plot.querySelectorAll("text")).filter((text) => {
+              const own = text.getBoundingClientRect();
+              return own.left < whole.left || own.right > whole.right || own.top < whole.top || own.bottom > whole.bottom + 1;
+            }).map((text) => text.textContent);
+          })""")
+        assert cut == [], name
+    browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_an_attack_in_every_field_stays_text(browser: Browser) -> None:
     attributes = {ATTACK: ATTACK, "error.type": ATTACK, "trax.error.code": ATTACK}
     nasty = S(1, ATTACK, service=ATTACK, error=ATTACK, attributes=attributes,

@@ -27,7 +27,7 @@ SHOP = ROOT / "examples" / "failing_shop"
 SECTIONS = re.findall(
     r"^## (\d+\. .*?)\n(.*?)(?=^## )", (ROOT / "docs" / "views.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
 )
-STEPS = re.compile(r"^\$ trax-otel (local .*)\n((?:… .*\n)+)", re.MULTILINE)
+STEPS = re.compile(r"^\$ trax-otel (local .*)\n((?:….*\n)+)", re.MULTILINE)
 FOUND_BY = {"trace": "[0-9a-f]{8}", "record": r"\d+"}
 
 

@@ -13,9 +13,9 @@ from ..model import MetricSeries
 
 WIDTH: Final = 640
 HEIGHT: Final = 180
-LEFT: Final = 78
+LEFT: Final = 112
 RIGHT: Final = 12
-TOP: Final = 10
+TOP: Final = 18
 BOTTOM: Final = 24
 MAX_LINES: Final = 8
 MAX_SAMPLES: Final = 240
