@@ -15,6 +15,7 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Literal, TypeVar
@@ -42,6 +43,7 @@ _owner = 0
 _token: list[bool] = [True]
 _finished = native.Event()
 _idle = native.Event()
+_listeners: Final[list[Callable[[], object]]] = []
 
 
 def begin(set_up: Callable[[], object]) -> None:
@@ -50,6 +52,7 @@ def begin(set_up: Callable[[], object]) -> None:
     if _state != "none":
         return
     _state, _set_up = "pending", set_up
+    _tell()
     lifecycle.register(
         Participant(
             "deferred start",
@@ -61,7 +64,18 @@ def begin(set_up: Callable[[], object]) -> None:
         if hasattr(os, name):
             setattr(os, name, _not_during_set_up(getattr(os, name)))
     atexit.register(_at_exit)  # before lifecycle's own
-    native.start_thread(_settle_in_time)
+    if sys.orig_argv:  # else a host in C may fork while that thread waits for the interpreter, which hangs the child
+        native.start_background(_settle_in_time)
+
+
+def on_change(listener: Callable[[], object]) -> None:
+    """Call `listener` whenever `pending` may have changed."""
+    _listeners.append(listener)
+
+
+def _tell() -> None:
+    for listener in _listeners:
+        listener()
 
 
 def pending() -> bool:
@@ -98,7 +112,9 @@ def _run() -> None:
         with importing.alone(0.0 if importing.imports() else LONGEST_TURN), _late_registrations():
             if _set_up is not None:
                 _set_up()
-    except Exception as error:  # the service comes first
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the service comes first; a module of its own that we import may raise SystemExit
         lifecycle.report(f"telemetry could not be started: {type(error).__name__}: {error}")
     finally:
         finish()
@@ -148,6 +164,7 @@ def finish() -> None:
     if _state == "none":
         return
     _state = "done"
+    _tell()
     _finished.set()
 
 
@@ -206,13 +223,14 @@ def _after_fork_in_child() -> None:
     if _owner not in {0, originals.get_ident()}:
         # Its thread is not here, and what it was importing can never be imported: better no telemetry than a hang.
         _state, _owner = "done", 0
+        _tell()
         lifecycle.report("forked while telemetry was being set up: this process runs without it")
     if _owner == 0:
         _token = [True]
     if _state == "done":
         _finished.set()
     elif _state == "pending":
-        native.start_thread(_settle_in_time)
+        native.start_background(_settle_in_time)
 
 
 def _at_exit() -> None:
@@ -223,3 +241,4 @@ def _at_exit() -> None:
         wait_while_running()
     if _state == "pending":
         _state = "done"
+    _tell()

@@ -163,10 +163,13 @@ def test_children_forked_while_telemetry_is_set_up_do_not_hang(endpoint: OtlpEnd
     assert printed(endpoint, code, tmp_path) == ""
 
 
-def test_a_set_up_that_fails_is_one_line_and_the_service_goes_on(endpoint: OtlpEndpoint, tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", ["RuntimeError", "SystemExit"])
+def test_a_set_up_that_fails_is_one_line_and_the_service_goes_on(
+    error: str, endpoint: OtlpEndpoint, tmp_path: Path
+) -> None:
     code = (
         "import trax_otel.sdk.configuration as configuration\n"
-        "def fail(*_, **__): raise RuntimeError('broken')\n"
+        f"def fail(*_, **__): raise {error}('broken')\n"
         "configuration._build = fail\n"
         "from opentelemetry import trace\n"
         "for _ in range(3): trace.get_tracer('a').start_span('made').end()\n"
@@ -174,7 +177,7 @@ def test_a_set_up_that_fails_is_one_line_and_the_service_goes_on(endpoint: OtlpE
     )
     done = ended(endpoint, code, tmp_path)
     assert (done.returncode, done.stdout) == (0, "goes on\n")
-    assert done.stderr == "trax-otel: telemetry could not be started: RuntimeError: broken\n"
+    assert done.stderr == f"trax-otel: telemetry could not be started: {error}: broken\n"
 
 
 def test_configure_in_the_code_is_the_only_set_up(endpoint: OtlpEndpoint, tmp_path: Path) -> None:
@@ -205,14 +208,23 @@ def test_an_interpreter_that_lacks_this_package_is_not_led_to_it(tmp_path: Path)
     assert "cannot import trax_otel" in done.stderr
 
 
-def test_every_module_that_is_hooked_is_watched_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    from trax_otel.instrumentation import adoption, start
-    from trax_otel.instrumentation.targets import ADOPTED
+def test_what_is_observed_before_the_set_up_is_sent(endpoint: OtlpEndpoint, tmp_path: Path) -> None:
+    code = """
+import time
+from trax_otel.retry import CircuitBreaker, retry
 
-    hooked: list[str] = []
-    monkeypatch.setattr(adoption, "when_imported", lambda module, _: hooked.append(module))
-    start._adopt()
-    assert {module for module in hooked if not module.startswith("opentelemetry.")} == set(ADOPTED)
+@retry(max_retries=2, initial_delay=0)
+def load():
+    return 1
+
+breaker = CircuitBreaker(name="rates")
+load()
+breaker.call(load)
+time.sleep(1.5)
+"""
+    assert printed(endpoint, code, tmp_path) == ""
+    sent = {metric.name for _, metric in endpoint.metrics()}
+    assert sent >= {"trax.retry.operations", "trax.retry.attempts", "trax.circuit_breaker.state"}
 
 
 # --- Imports, threads and ends at the moment of the set-up ------------------------------------------------------------------
@@ -220,7 +232,8 @@ def test_every_module_that_is_hooked_is_watched_from_the_start(monkeypatch: pyte
 CROWD = """
 import os, random, sys, threading, time
 MODULES = ["opentelemetry.sdk.trace.export", "opentelemetry.sdk.metrics.export", "opentelemetry.sdk._logs.export",
-           "trax_otel.retry", "trax_otel.recovery", "trax_otel.sdk.reader", "asyncio", "concurrent.futures.thread", "urllib.request"]
+           "trax_otel.retry", "trax_otel.recovery", "trax_otel.sdk.reader", "asyncio", "concurrent.futures.thread",
+           "urllib.request"]
 wrong = []
 def imports():
     for module in MODULES:

@@ -189,7 +189,7 @@ def test_propagators_take_effect_when_they_are_set_late(monkeypatch: pytest.Monk
 def test_a_declarative_file_without_its_package_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_CONFIG_FILE", "otel.yaml")
     monkeypatch.setitem(sys.modules, "opentelemetry.configuration", None)
-    with pytest.raises(InvalidConfigError, match="opentelemetry-configuration"):
+    with pytest.raises(InvalidConfigError, match=r"trax-otel\[otlp\]"):
         trax_otel.configure()
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
     assert type(get_logger_provider()).__name__ == "ProxyLoggerProvider"
@@ -213,6 +213,18 @@ tracer_provider: {processors: [{batch: {exporter: {trax_otlp: {}}}}]}
     trace.get_tracer("t").start_span("declared\ud800").end()
     trace.get_tracer_provider().shutdown()  # type: ignore[attr-defined]
     assert [span.name for span in endpoint.spans()] == ["declared\\ud800"]
+
+
+@pytest.mark.parametrize("text", ["a: [\n", 'file_format: "1.0"\ntracer_provider: {processors: 7}\n', "- 1\n" * 500])
+def test_a_declarative_file_that_cannot_be_used_is_one_line(
+    text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "otel.yaml").write_text(text)
+    monkeypatch.setenv("OTEL_CONFIG_FILE", str(tmp_path / "otel.yaml"))
+    with pytest.raises(InvalidConfigError, match="OTEL_CONFIG_FILE") as refused:
+        trax_otel.configure()
+    assert len(str(refused.value).splitlines()) == 1
+    assert len(str(refused.value)) < 500
 
 
 def test_limits_that_cannot_be_read_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
