@@ -2,6 +2,7 @@
 # wheel.sh PYTHON: build the wheel, install it alone into a clean environment and use it as a user would.
 set -eu
 python=$1
+here=$PWD
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -21,7 +22,18 @@ error: NetworkError = create_network_error(42)
 P
 cd "$work"
 "$work/venv/bin/trax-otel" --version
+for other in rich requests grpc; do
+  "$work/venv/bin/python" -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('$other') is not None)" || {
+    echo "the base brings $other" >&2; exit 1; }
+done
+COLUMNS=80 "$work/venv/bin/trax-otel" doctor --endpoint http://127.0.0.1:9 | grep -q 'nothing listens at 127.0.0.1:9'
+"$work/venv/bin/trax-otel" bootstrap --requirements | grep -q opentelemetry-instrumentation-sqlite3
+"$work/venv/bin/trax-otel" state list 2>&1 | grep -q "pip install 'trax-otel\[state\]'"
+"$work/venv/bin/trax-otel" local 2>&1 | grep -q "pip install 'trax-otel\[local\]'"
 "$work/venv/bin/trax-otel" run -- "$work/venv/bin/python" -c 'print("runs")' | grep -qx runs
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check -c "$here/requirements/ci.txt" "$wheel[local]"
+"$work/venv/bin/trax-otel" local --db "$work/none.db" traces 2>&1 | grep -q 'no telemetry has been stored yet'
+"$work/venv/bin/python" -c "import rich, trax_otel.local.terminal, trax_otel.local.http_receiver, trax_otel.local.grpc_receiver"
 for page in web/templates web/static; do
   "$work/venv/bin/python" -c "import sys, pathlib, trax_otel.local as m; p = pathlib.Path(m.__file__).parent / sys.argv[1]
 assert any(p.iterdir()), p" "$page"

@@ -40,6 +40,7 @@ _guard = originals.allocate_lock()
 _finished = native.Event()
 _idle = native.Event()
 _main_thread = 0
+_listeners: Final[list[Callable[[], object]]] = []
 
 
 def begin(set_up: Callable[[], object]) -> None:
@@ -48,6 +49,7 @@ def begin(set_up: Callable[[], object]) -> None:
     if _state != "none":
         return
     _state, _set_up, _main_thread = "pending", set_up, originals.get_ident()
+    _tell()
     for variable in VARIABLES:
         os.environ.setdefault(variable, PROVIDER)
     lifecycle.register(
@@ -62,6 +64,16 @@ def begin(set_up: Callable[[], object]) -> None:
             setattr(os, name, _not_during_set_up(getattr(os, name)))
     atexit.register(_at_exit)  # before lifecycle's own
     native.start_thread(_settle_in_time)
+
+
+def on_change(listener: Callable[[], object]) -> None:
+    """Call `listener` whenever `pending` may have changed."""
+    _listeners.append(listener)
+
+
+def _tell() -> None:
+    for listener in _listeners:
+        listener()
 
 
 def pending() -> bool:
@@ -110,6 +122,7 @@ def finish() -> None:
         if os.environ.get(variable) == PROVIDER:
             del os.environ[variable]
     _state = "done"
+    _tell()
     _finished.set()
 
 
@@ -178,6 +191,7 @@ def _after_fork_in_child() -> None:
     if _owner not in {0, originals.get_ident()}:
         # Its thread is not here, and what it was importing can never be imported: better no telemetry than a hang.
         _state, _owner = "done", 0
+        _tell()
         lifecycle.report("forked while telemetry was being set up: this process runs without it")
     if _state == "done":
         _finished.set()
@@ -193,3 +207,4 @@ def _at_exit() -> None:
     with _guard:
         if _state == "pending":
             _state = "done"
+    _tell()

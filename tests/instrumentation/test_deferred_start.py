@@ -205,11 +205,20 @@ def test_an_interpreter_that_lacks_this_package_is_not_led_to_it(tmp_path: Path)
     assert "cannot import trax_otel" in done.stderr
 
 
-def test_every_module_that_is_hooked_is_watched_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    from trax_otel.instrumentation import adoption, start
-    from trax_otel.instrumentation.targets import ADOPTED
+def test_what_is_observed_before_the_set_up_is_sent(endpoint: OtlpEndpoint, tmp_path: Path) -> None:
+    code = """
+import time
+from trax_otel.retry import CircuitBreaker, retry
 
-    hooked: list[str] = []
-    monkeypatch.setattr(adoption, "when_imported", lambda module, _: hooked.append(module))
-    start._adopt()
-    assert {module for module in hooked if not module.startswith("opentelemetry.")} == set(ADOPTED)
+@retry(max_retries=2, initial_delay=0)
+def load():
+    return 1
+
+breaker = CircuitBreaker(name="rates")
+load()
+breaker.call(load)
+time.sleep(1.5)
+"""
+    assert printed(endpoint, code, tmp_path) == ""
+    sent = {metric.name for _, metric in endpoint.metrics()}
+    assert sent >= {"trax.retry.operations", "trax.retry.attempts", "trax.circuit_breaker.state"}

@@ -116,7 +116,7 @@ def test_what_the_user_says_wins_and_a_switch_turns_it_off() -> None:
     found = dict(build_resource(said, []).attributes or {})
     assert (found["service.version"], found["deployment.environment"]) == ("2", "green")
     assert semconv.DEPLOYMENT_ENVIRONMENT_NAME not in found
-    off = config.load({"TRAX_DETECT_ORIGIN": "off"})[0]
+    off = config.load(environ={"TRAX_DETECT_ORIGIN": "off"})[0]
     with config.use_settings(off):
         assert semconv.DEPLOYMENT_ENVIRONMENT_NAME not in (build_resource(environ, []).attributes or {})
 

@@ -46,7 +46,7 @@ def fitted(name: str, specifier: str) -> str:
     known = _RELEASE.fullmatch(release())
     if "==" not in specifier or known is None:
         return f"{name}{specifier}"
-    return f"{name}>=0.{known[1]}b0,<=0.{known[1]}b{known[2]}"
+    return f"{name}=={known[0]}" if known[2] == "0" else f"{name}>=0.{known[1]}b0,<=0.{known[1]}b{known[2]}"
 
 
 def lacking(names: Mapping[str, str]) -> tuple[list[str], list[str]]:

@@ -18,10 +18,15 @@ from .. import deferral, lifecycle
 from ..guarded import is_offered, replaced
 from .hooks import install_hooks
 from .imports import when_imported
+from .jobs import adopt_job_libraries
+from .loggers import adopt_log_libraries
 from .patching import watch_patching
 from .propagation import carry_context
 from .records import watch_records
+from .servers import install_servers
+from .sqlite_queries import observe_short_queries
 from .targets import watched_modules
+from .worker_threads import carry_into_worker_threads
 
 DISABLED_VARIABLE: Final = "OTEL_SDK_DISABLED"
 LOADER_LOGGER: Final = "opentelemetry.instrumentation.auto_instrumentation._load"
@@ -51,7 +56,10 @@ def place_hooks() -> None:
     if _placed:
         return
     _placed = True
-    _contained(_defer, install_hooks, carry_context, _watch_imports, lifecycle.take_sigterm)
+    _contained(
+        _defer, install_hooks, carry_context, _watch_imports, carry_into_worker_threads, install_servers,
+        adopt_log_libraries, adopt_job_libraries, observe_short_queries, lifecycle.take_sigterm,
+    )  # fmt: skip
 
 
 def _defer() -> None:
@@ -94,7 +102,6 @@ def activate(*, by_hand: bool = True) -> None:
     if _activated:
         return
     _activated = True
-    _adopt()
     if not by_hand:
         return
     from ..remarks import overheard
@@ -107,19 +114,6 @@ def activate(*, by_hand: bool = True) -> None:
         _repeat(remarks)
     except Exception as error:  # the service comes first
         lifecycle.report(f"instrumentation could not be started: {type(error).__name__}: {error}")
-
-
-def _adopt() -> None:
-    """Hook what OpenTelemetry has no instrumentors for. A step that fails is named in one line; the others go on."""
-    from .jobs import adopt_job_libraries
-    from .loggers import adopt_log_libraries
-    from .servers import install_servers
-    from .sqlite_queries import observe_short_queries
-    from .worker_threads import carry_into_worker_threads
-
-    _contained(
-        carry_into_worker_threads, install_servers, adopt_log_libraries, adopt_job_libraries, observe_short_queries
-    )
 
 
 def _contained(*steps: Callable[[], object]) -> None:

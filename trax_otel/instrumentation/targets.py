@@ -70,66 +70,6 @@ FIRST: Final[Mapping[str, str]] = {"starlette": "fastapi"}
 """Instrumentor → the one to load before it. FastAPI's class derives from Starlette's: derived from the instrumented
 one, it would count as instrumented, and its requests bear no route."""
 
-
-ADOPTED: Final = (
-    "aiosqlite.core",
-    "uvicorn.protocols.http.h11_impl",
-    "uvicorn.protocols.http.httptools_impl",
-    "uvicorn.protocols.http.zttp_impl",
-    "uvicorn.protocols.http.zttp_h2_impl",
-    "uvicorn.protocols.websockets.websockets_impl",
-    "uvicorn.protocols.websockets.websockets_sansio_impl",
-    "uvicorn.protocols.websockets.wsproto_impl",
-    "gunicorn.http.wsgi",
-    "gunicorn.workers.base",
-    "gunicorn.asgi.protocol",
-    "gunicorn.workers.sync",
-    "gunicorn.workers.base_async",
-    "gunicorn.workers.gthread",
-    "hypercorn.asyncio.task_group",
-    "hypercorn.trio.task_group",
-    "daphne.server",
-    "waitress.channel",
-    "waitress.task",
-    "werkzeug.serving",
-    "gevent.pywsgi",
-    "eventlet.wsgi",
-    "granian.asgi",
-    "granian.wsgi",
-    "granian.rsgi",
-    "sanic.server.protocols.http_protocol",
-    "sanic.asgi",
-    "sanic.handlers.error",
-    "cheroot.server",
-    "cheroot.wsgi",
-    "wsgiref.handlers",
-    "http.server",
-    "socketserver",
-    "litestar.middleware._internal.exceptions.middleware",
-    "quart.app",
-    "falcon.app",
-    "falcon.asgi.app",
-    "bottle",
-    "datasette.app",
-    "loguru._logger",
-    "structlog._base",
-    "rq.queue",
-    "rq.job",
-    "rq.worker",
-    "huey.api",
-    "dramatiq.broker",
-    "arq.connections",
-    "arq.worker",
-    "apscheduler.job",
-    "apscheduler.executors.asyncio",
-    "apscheduler.executors.debug",
-    "apscheduler.executors.gevent",
-    "apscheduler.executors.pool",
-    "apscheduler.executors.tornado",
-    "apscheduler.executors.twisted",
-)
-"""Modules of servers, job and log libraries that are hooked here, without an instrumentor of OpenTelemetry's."""
-
 _ELSEWHERE: Final[Mapping[str, str]] = {
     "boto3": "boto3sqs",
     **dict.fromkeys(("grpc_aio_client", "grpc_aio_server", "grpc_client", "grpc_server"), "grpc"),
@@ -141,7 +81,6 @@ def watched_modules() -> Iterator[str]:
     for name, modules in TRIGGERS.items():
         yield from modules
         yield f"{PUBLISHER}{_ELSEWHERE.get(name, name.replace('-', '_'))}"
-    yield from ADOPTED
 
 
 def triggers(entry_point: Any) -> tuple[str, ...]:

@@ -175,9 +175,7 @@ def _declarative(path: str, problems: environment.Problems) -> Telemetry:
             load_config_file,
         )
     except ImportError:
-        problems.append(
-            f"{CONFIG_FILE_VARIABLE}={path}: needs `pip install opentelemetry-configuration`; nothing is set up"
-        )
+        problems.append(f"{CONFIG_FILE_VARIABLE}={path}: needs `pip install 'trax-otel[otlp]'`; nothing is set up")
         return Telemetry()
     try:
         with overheard("opentelemetry.configuration.file._loader"):
@@ -197,8 +195,9 @@ def _start(made: Telemetry, before: Telemetry | None, environ: environment.Envir
     classify_recorded_exceptions()
     contain()
     installed = made.install(before)
+    waited = deferral.pending()
     deferral.finish()  # from here on everything is final, and nobody need wait for the rest
-    if "metrics" not in installed:
+    if waited or "metrics" not in installed:  # what was registered meanwhile has no instruments yet
         renew()
     undo: list[Callable[[], None]] = []
     declared = bool(environ.get(CONFIG_FILE_VARIABLE, "").strip())

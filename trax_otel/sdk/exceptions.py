@@ -17,8 +17,9 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import Span
@@ -44,7 +45,6 @@ SUCCESS: Final = "success"
 _STEERED: Final = "_trax_steered"
 
 _original_record = Span.record_exception
-_original_status = Span.set_status
 _original_exit = Span.__exit__
 _original_end = Span.end
 
@@ -53,18 +53,20 @@ def classify_recorded_exceptions() -> None:
     """Wrap the SDK's Span. Doing it twice changes nothing."""
     if Span.record_exception is _original_record:
         Span.record_exception = _record_exception  # type: ignore[method-assign]
-        Span.set_status = _set_status  # type: ignore[method-assign]
         Span.__exit__ = _exit  # type: ignore[method-assign]
         Span.end = _end  # type: ignore[method-assign]
+    if not hasattr(Span.set_status, _STEERED):  # whatever else has been wrapped around it by now
+        Span.set_status = _steering(Span.set_status)  # type: ignore[method-assign]
 
 
 def leave_exceptions_alone() -> None:
     """Take the wrapping off again."""
     if Span.record_exception is _record_exception:
         Span.record_exception = _original_record  # type: ignore[method-assign]
-        Span.set_status = _original_status  # type: ignore[method-assign]
         Span.__exit__ = _original_exit  # type: ignore[method-assign]
         Span.end = _original_end  # type: ignore[method-assign]
+    if hasattr(Span.set_status, _STEERED):
+        Span.set_status = getattr(Span.set_status, _STEERED)  # type: ignore[method-assign]
 
 
 def _record_exception(
@@ -99,12 +101,17 @@ def _fails(span: Span) -> None:
         delattr(span, _STEERED)
 
 
-def _set_status(self: Span, status: Status | StatusCode, description: str | None = None) -> None:
-    code = status.status_code if isinstance(status, Status) else status
-    if code is StatusCode.ERROR and hasattr(self, _STEERED):
-        _fails(self)  # it is said of what steered, once; what is said later is said of something else
-        return
-    _original_status(self, status, description)
+def _steering(original: Callable[..., None]) -> Callable[..., None]:
+    @wraps(original)
+    def set_status(self: Span, status: Status | StatusCode, *more: Any, **named: Any) -> None:
+        code = status.status_code if isinstance(status, Status) else status
+        if code is StatusCode.ERROR and hasattr(self, _STEERED):
+            _fails(self)  # it is said of what steered, once; what is said later is said of something else
+            return
+        original(self, status, *more, **named)
+
+    setattr(set_status, _STEERED, original)
+    return set_status
 
 
 def _exit(

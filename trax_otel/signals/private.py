@@ -58,6 +58,14 @@ class Global:
             lacks(f"{module.__name__}.{self._once if known else self._provider}",
                   "a provider that the application sets later is refused")  # fmt: skip
 
+    @property
+    def slot(self) -> tuple[dict[str, Any], str]:
+        """Where the provider stands, for who looks at each call: the dictionary and the key. Without the name, a place that stays
+        empty."""
+        return (
+            (self._names, self._provider) if self._provider in self._names else ({self._provider: None}, self._provider)
+        )
+
     def _known(self) -> Any:
         return self._names[self._provider]
 

@@ -66,7 +66,9 @@ class Handle:
 _handle = Handle(0)
 _generations = 0
 _listeners: list[Callable[[], None]] = []
-_watched = False
+_traced = _watched = False
+_TRACERS, _TRACER = private.TRACER.slot
+_METERS, _METER = private.METER.slot
 
 
 def tracer() -> Tracer:
@@ -91,21 +93,21 @@ def generation() -> int:
 
 def tracing() -> bool:
     """Whether any tracer provider is set or will be: if not, nobody could see a span and none need be made."""
-    return _handle.tracer_provider is not None or private.tracer_provider() is not None or deferral.pending()
+    return _traced or _TRACERS[_TRACER] is not None
 
 
 def observed() -> bool:
     """Whether a tracer or meter provider is set (or will be), or debug mode is on: if not, a call that goes well need only be
     counted."""
-    return (
-        private.tracer_provider() is not None or private.meter_provider() is not None or _watched or deferral.pending()
-    )
+    return _watched or _TRACERS[_TRACER] is not None or _METERS[_METER] is not None
 
 
 def _watch(_: bool | None = None) -> None:
-    """Settle beforehand what `observed` need not ask at each call."""
-    global _watched
-    _watched = config.debug() or _handle.tracer_provider is not None or _handle.meter_provider is not None
+    """Settle beforehand what need not be asked at each call."""
+    global _traced, _watched
+    blind = not (private.TRACER.yields and private.METER.yields)  # where they stand cannot be looked at: ask no more
+    _traced = blind or deferral.pending() or _handle.tracer_provider is not None
+    _watched = _traced or config.debug() or _handle.meter_provider is not None
 
 
 def log_export() -> bool:
@@ -165,3 +167,5 @@ def renew() -> None:
 
 
 config.on_debug_change(_watch)
+deferral.on_change(_watch)
+_watch()

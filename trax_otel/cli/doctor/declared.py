@@ -74,9 +74,7 @@ def _load(file: str) -> Any:
     try:
         from opentelemetry.configuration import load_config_file  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
-        raise UnreadableError(
-            "opentelemetry-configuration is not installed", "pip install opentelemetry-configuration"
-        ) from None
+        raise UnreadableError("opentelemetry-configuration is not installed", "pip install 'trax-otel[otlp]'") from None
     try:
         return load_config_file(file)
     except Exception as error:  # whatever the file holds

@@ -112,7 +112,7 @@ class Listing:
         kept = [self._whole[place] for place in across]
         full = [max(map(cell_len, [heading, *cells])) for heading, cells in zip(headings, columns, strict=True)]
         least = [
-            max(_longest_word(heading), *map(cell_len if whole else _longest_word, cells))
+            max([_longest_word(heading), *map(cell_len if whole else _longest_word, cells)])
             for heading, cells, whole in zip(headings, columns, kept, strict=True)
         ]
         free = width - 2 * len(columns)  # what stands between them and at the edges
