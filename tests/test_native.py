@@ -140,3 +140,18 @@ def test_a_signal_s_handler_may_set_what_its_own_thread_waits_for(tmp_path: Path
     )
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "True\n"
+
+
+def test_threads_that_live_on_are_held_back_in_this_process_and_not_in_its_children(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = native.Event()
+    monkeypatch.setattr(native, "_held_in", 0)
+    native.hold_background()
+    assert not native.start_background(done.set)
+    assert native.start_thread(done.set)
+    assert done.wait(5)
+    again = native.Event()
+    monkeypatch.setattr(native.originals, "getpid", lambda: -1)
+    assert native.start_background(again.set)
+    assert again.wait(5)

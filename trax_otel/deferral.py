@@ -63,7 +63,8 @@ def begin(set_up: Callable[[], object]) -> None:
         if hasattr(os, name):
             setattr(os, name, _not_during_set_up(getattr(os, name)))
     atexit.register(_at_exit)  # before lifecycle's own
-    native.start_thread(_settle_in_time)
+    if sys.orig_argv:  # else a host in C may fork while that thread waits for the interpreter, which hangs the child
+        native.start_background(_settle_in_time)
 
 
 def on_change(listener: Callable[[], object]) -> None:
@@ -98,7 +99,11 @@ def settle() -> None:
     try:
         if _set_up is not None:
             _set_up()
-    except Exception as error:  # the service comes first
+    except KeyboardInterrupt:
+        raise
+    except (
+        BaseException
+    ) as error:  # the service comes first; a module of its own that we import may even raise SystemExit
         if not _ends():  # else nothing can be started any more, and nothing was made
             lifecycle.report(f"telemetry could not be started: {type(error).__name__}: {error}")
     finally:
@@ -197,7 +202,7 @@ def _after_fork_in_child() -> None:
         _finished.set()
     elif _state == "pending":
         _main_thread = originals.get_ident()
-        native.start_thread(_settle_in_time)
+        native.start_background(_settle_in_time)
 
 
 def _at_exit() -> None:

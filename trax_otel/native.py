@@ -21,6 +21,7 @@ _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
 
 _own_threads: Final[set[int]] = set()
+_held_in = 0
 
 
 class Waitable(Protocol):
@@ -95,6 +96,21 @@ def start_thread(function: Callable[..., object], *arguments: Any) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def start_background(function: Callable[..., object], *arguments: Any) -> bool:
+    """As `start_thread`, for a thread that lives on and wakes by itself; False in a process that holds such threads back."""
+    return _held_in != originals.getpid() and start_thread(function, *arguments)
+
+
+def hold_background() -> None:
+    """Start no such thread in this process. Its children may.
+
+    A host that forks in C while one waits for the interpreter's lock leaves the child with a request for that lock that
+    nobody takes back: it hangs at its next line of Python.
+    """
+    global _held_in
+    _held_in = originals.getpid()
 
 
 def on_own_thread() -> bool:

@@ -163,10 +163,13 @@ def test_children_forked_while_telemetry_is_set_up_do_not_hang(endpoint: OtlpEnd
     assert printed(endpoint, code, tmp_path) == ""
 
 
-def test_a_set_up_that_fails_is_one_line_and_the_service_goes_on(endpoint: OtlpEndpoint, tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", ["RuntimeError", "SystemExit"])
+def test_a_set_up_that_fails_is_one_line_and_the_service_goes_on(
+    error: str, endpoint: OtlpEndpoint, tmp_path: Path
+) -> None:
     code = (
         "import trax_otel.sdk.configuration as configuration\n"
-        "def fail(*_, **__): raise RuntimeError('broken')\n"
+        f"def fail(*_, **__): raise {error}('broken')\n"
         "configuration._build = fail\n"
         "from opentelemetry import trace\n"
         "for _ in range(3): trace.get_tracer('a').start_span('made').end()\n"
@@ -174,7 +177,7 @@ def test_a_set_up_that_fails_is_one_line_and_the_service_goes_on(endpoint: OtlpE
     )
     done = ended(endpoint, code, tmp_path)
     assert (done.returncode, done.stdout) == (0, "goes on\n")
-    assert done.stderr == "trax-otel: telemetry could not be started: RuntimeError: broken\n"
+    assert done.stderr == f"trax-otel: telemetry could not be started: {error}: broken\n"
 
 
 def test_configure_in_the_code_is_the_only_set_up(endpoint: OtlpEndpoint, tmp_path: Path) -> None:

@@ -112,7 +112,9 @@ def activate(*, by_hand: bool = True) -> None:
         with replaced(chosen_instead()), overheard(LOADER_LOGGER) as remarks:
             initialize()
         _repeat(remarks)
-    except Exception as error:  # the service comes first
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the service comes first
         lifecycle.report(f"instrumentation could not be started: {type(error).__name__}: {error}")
 
 

@@ -5,8 +5,12 @@ An error that crosses spans leaves its type and code on each, but its `exception
 * each `exception` event counts; where a plain SDK recorded it on every span, that of the innermost;
 * a failed span without one counts where nothing below it failed, no span of the trace has recorded that error, and no log
   record of its own says more;
-* a log record counts where it does not say itself that the error was recorded before, and no failed span of its trace is of
-  the same type or code.
+* a log record counts where it tells of an exception or is an error's own line (an event such as a retry that is to follow is
+  none), does not say itself that the error was told before, and no failed span of its trace is of the same type or code;
+* of a wrapper that says more than what it wraps, the wrapper counts.
+
+A group is a service's errors of one code, type and fingerprint. Senders that know no fingerprint have the message without its
+values instead: Go's errors are all `*errors.errorString`.
 """
 
 from __future__ import annotations
@@ -19,12 +23,16 @@ from typing import Any, Final
 
 from .. import semconv
 from ..semconv import standard
+from ..signals.templates import template
 from .filters import log_conditions, span_conditions, where
 from .model import ErrorStats, Filter
 from .sparks import counted
 
 Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
+_Key = tuple[str, str, str, str, str]
+"""Service, code, type, fingerprint, and where that is missing the message without its values."""
+MOST_REPLACED: Final = 100_000
 ROWS_AT_A_TIME: Final = 1_000
 """All are looked at; so many are held in memory."""
 
@@ -37,7 +45,8 @@ FROM span s JOIN resource r ON r.id = s.resource_id {{where}} AND s.id < ? AND N
   SELECT 1 FROM span c WHERE c.trace_id = s.trace_id AND c.parent_id = s.span_id AND (c.recorded = 1 OR c.status = 2) AND
     (s.recorded = 0 OR c.recorded = 1 AND c.error_type = s.error_type))
 AND (s.recorded = 1 OR NOT EXISTS (
-  SELECT 1 FROM span c WHERE c.trace_id = s.trace_id AND c.error_type = s.error_type AND c.recorded = 1)
+  SELECT 1 FROM span c WHERE c.trace_id = s.trace_id AND c.recorded = 1 AND (c.error_type = s.error_type
+    OR instr(c.events, '"' || json_extract(s.attributes, '$."{semconv.ERROR_FINGERPRINT}"') || '"')))
 AND NOT EXISTS (
   SELECT 1 FROM log l WHERE l.trace_id = s.trace_id AND l.span_id = s.span_id AND l.error_type IS NOT NULL
     AND {_LAST.format("l.error_type")} IS NOT {_LAST.format("s.error_type")}))
@@ -47,7 +56,8 @@ _RECORDED: Final = f'"{semconv.ERROR_RECORDED}":true'
 # The first two are those of the partial index `log_failed`.
 _FAILED_LOG: Final = ("(l.error_type IS NOT NULL OR l.error_code IS NOT NULL)",
                       "(l.error_code IS NOT NULL OR l.severity_number >= 17)",
-                      f"instr(l.attributes, '{_RECORDED}') = 0")  # fmt: skip
+                      f"instr(l.attributes, '{_RECORDED}') = 0",
+                      f"(l.error_type IS NOT NULL OR l.event_name IN ('', '{semconv.EXCEPTION_EVENT}'))")  # fmt: skip
 _LOGS: Final = f"""
 SELECT r.service, r.version, l.error_code, l.error_type, l.time_ns, l.body, l.trace_id, l.span_id, l.attributes, '[]', l.id
 FROM log l JOIN resource r ON r.id = l.resource_id {{where}} AND l.id < ? AND (l.trace_id IS NULL OR NOT EXISTS (
@@ -83,21 +93,23 @@ class _Occurrence:
     trace_id: str | None
     span_id: str | None
     log_id: int | None
+    replaces: str = ""
 
 
 def error_stats(rows: Rows, wanted: Filter) -> list[ErrorStats]:
     """The groups, newest first. Spans and records are read whatever their code: a span may have several."""
-    groups: dict[tuple[str, str, str, str], _Group] = {}
+    groups: dict[_Key, _Group] = {}
+    replaced: set[tuple[str, str]] = set()
     conditions, values = span_conditions(replace(wanted, code=""), "(s.error_type IS NOT NULL OR s.status = 2)")
     for row in _newest_first(rows, _SPANS.format(where=where(conditions)), values):
         for occurrence in _occurrences(row):
-            _add(groups, occurrence, wanted)
+            _add(groups, occurrence, wanted, replaced)
     if not (wanted.operation or wanted.min_duration_ns or wanted.kind):
         said = replace(wanted, code="", errors_only=False, min_severity=0, after_id=0)
         conditions, values = log_conditions(said, *_FAILED_LOG)
         for row in _newest_first(rows, _LOGS.format(where=where(conditions)), values):
             for occurrence in _occurrences(row, log_id=row[-1]):
-                _add(groups, occurrence, wanted)
+                _add(groups, occurrence, wanted, replaced)
     newest = sorted(groups.items(), key=lambda entry: (-entry[1].newest.time_ns, -entry[1].seconds.total(), entry[0]))[
         : wanted.limit
     ]
@@ -108,7 +120,7 @@ def error_stats(rows: Rows, wanted: Filter) -> list[ErrorStats]:
             group.seconds.total(), group.first_ns, group.newest.time_ns, group.newest.message,
             *_example(rows, group.newest), window(group.seconds),
         )
-        for (service, code, kind, fingerprint), group in newest
+        for (service, code, kind, fingerprint, _), group in newest
     ]  # fmt: skip
 
 
@@ -144,7 +156,7 @@ def _occurrences(row: tuple[Any, ...], log_id: int | None = None) -> Iterator[_O
             str(said.get(semconv.ERROR_FINGERPRINT) or ""), str(said.get(semconv.ERROR_CATEGORY) or ""),
             retryable if isinstance(retryable, bool) else None,
             str(said.get(semconv.EXCEPTION_MESSAGE) or message or _answer(kind)), time_ns or moment, trace_id, span_id,
-            log_id,
+            log_id, str(said.get(semconv.ERROR_REPLACES) or ""),
         )  # fmt: skip
 
 
@@ -152,10 +164,16 @@ def _answer(kind: str | None) -> str:
     return f"answered with HTTP status {kind}" if kind and kind.isdigit() else ""
 
 
-def _add(groups: dict[tuple[str, str, str, str], _Group], found: _Occurrence, wanted: Filter) -> None:
+def _add(groups: dict[_Key, _Group], found: _Occurrence, wanted: Filter, replaced: set[tuple[str, str]]) -> None:
+    """Count an occurrence. What a wrapper `replaced` ended before it, and so is read after it."""
+    if found.trace_id and (found.trace_id, found.fingerprint) in replaced:
+        return
+    if found.trace_id and found.replaces and len(replaced) < MOST_REPLACED:
+        replaced.add((found.trace_id, found.replaces))
     if wanted.code and found.code != wanted.code:
         return
-    key = (found.service, found.code, found.type, found.fingerprint)
+    kind_of_message = "" if found.fingerprint else template(found.message)
+    key = (found.service, found.code, found.type, found.fingerprint, kind_of_message)
     group = groups.get(key)
     if group is None:
         group = groups[key] = _Group(found, found.time_ns)

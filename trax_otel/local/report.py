@@ -8,6 +8,7 @@ from typing import Final
 from .links import resumed_targets, targets
 from .model import Filter
 from .queries import Queries
+from .schema import private_file
 
 MAX_TRACES: Final = 20
 """Traces with their waterfalls: the failing ones, newest first; the newest of all where none failed."""
@@ -20,7 +21,8 @@ def write_report(queries: Queries, path: Path) -> Path:
     """Write the report and return its path. Raises OSError where it cannot be written, ImportError without `[local]`."""
     text, _ = report(queries)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode("utf-8", "replace"))
+    with private_file(path) as file:
+        file.write(text.encode("utf-8", "replace"))
     return path
 
 

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from .. import semconv
 
@@ -108,6 +108,17 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def _fold(text: str | None) -> str | None:
     return None if text is None else text.casefold()
+
+
+def private_file(path: Path) -> BinaryIO:
+    """A new or emptied file that its owner alone can read, open for writing. Raises OSError where that cannot be."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "wb")
 
 
 def open_for_writing(path: Path, *, fresh: bool) -> sqlite3.Connection:

@@ -23,7 +23,7 @@ from ...signals import detach, histogram, record_error, tracer, up_down_counter
 from ...signals.stacktrace import describe
 from .facts import Facts, HeaderGetter, changed_client
 from .leaving import client_left
-from .naming import named
+from .naming import named, names_of_today
 from .routes import route_of
 from .settings import OTHER_METHOD, RESPONSE_HEADERS_VARIABLE, captured_headers, is_excluded
 
@@ -94,10 +94,10 @@ class ServedRequest:
         """The route that a framework matched."""
         self._route = route
 
-    def failed(self, error: BaseException, *, answered: bool = True) -> None:
+    def failed(self, error: BaseException, *, answered: bool = True, now: int | None = None) -> None:
         """An exception that left the application, or that its framework turned into an answer: told once.
 
-        `answered`: whether the head of an answer had been sent; if not, the server answers 500 now, whatever was meant.
+        `now`: when it is told, in nanoseconds since the epoch (None: by the clock). `answered`: whether the head of an answer had been sent; if not, the server answers 500 now, whatever was meant.
         """
         with _contained():
             if self._ended or self._error is error:
@@ -109,7 +109,7 @@ class ServedRequest:
             elif isinstance(error, Exception):
                 self._failed = True
                 vars(error)[_FAILED] = self
-                record_error(error, error_facts(error), span=self.span, escaped=True)
+                record_error(error, error_facts(error), span=self.span, escaped=True, timestamp=now)
                 self.span.set_status(StatusCode.ERROR, describe(error))
             elif isinstance(error, SystemExit) and error.code not in (None, 0):
                 self.span.set_attribute(semconv.OUTCOME, "failure")
@@ -136,7 +136,9 @@ class ServedRequest:
         self._uncount()
         span = self.span
         if span.is_recording():
-            span.update_name(name)
+            # Without a route some name it after the path, of which there are as many as anybody cares to ask for.
+            is_path = name == f"{self._method} {self._facts.path}" and semconv.HTTP_ROUTE not in (attributes or {})
+            span.update_name(self._name if is_path and names_of_today() else name)
             span.set_attributes(attributes or {})
             vars(span)["end"] = _not_yet
         return span
@@ -172,7 +174,7 @@ class ServedRequest:
         with _contained():
             self._uncount()
             now = clock.current().time_ns()
-            self._conclude((now - self._began) / 1e9)
+            self._conclude(now)
             self._ended = True
             vars(self.span).pop("end", None)
             self.span.end(now)
@@ -180,12 +182,13 @@ class ServedRequest:
         self._source, self._handled, self._error = {}, None, None
         self.context = otel_context.set_value(_KEY, None, self.context)
 
-    def _conclude(self, seconds: float) -> None:
+    def _conclude(self, now: int) -> None:
+        seconds = (now - self._began) / 1e9
         if self._failed and self._facts.kind == "http" and (self._refused or self._status is None):
             self._status = 500  # what a server answers for an application that raised before it answered
         handled = self._handled
         if handled is not None and (self._status or 0) >= 500 and self._error is None:
-            self.failed(handled)
+            self.failed(handled, now=now)
         route = self._route or route_of(self._source)
         found: dict[str, Any] = {}
         if not self._claimed:
@@ -212,8 +215,14 @@ class ServedRequest:
             return
         written: Mapping[str, Any] = getattr(span, "attributes", None) or {}
         span.set_attributes({key: value for key, value in named(found).items() if key not in written})
-        if semconv.HTTP_ROUTE in found and not self._claimed:
-            span.update_name(f"{self._name} {found[semconv.HTTP_ROUTE]}")
+        route, of_mount = found.get(semconv.HTTP_ROUTE), written.get(semconv.HTTP_ROUTE)
+        if route and not self._claimed:
+            span.update_name(f"{self._name} {route}")
+        elif route and of_mount and str(route).startswith(f"{str(of_mount).rstrip('/')}/"):
+            # An application in another: the outer one told where the inner one is mounted, and both the whole route.
+            span.set_attribute(semconv.HTTP_ROUTE, route)
+            if getattr(span, "name", None) == f"{self._name} {of_mount}":
+                span.update_name(f"{self._name} {route}")
         if failure and semconv.ERROR_TYPE not in written:
             span.set_attribute(semconv.ERROR_TYPE, failure)
         if (self._status or 0) >= 500:
