@@ -65,7 +65,7 @@ def begin(set_up: Callable[[], object]) -> None:
             setattr(os, name, _not_during_set_up(getattr(os, name)))
     atexit.register(_at_exit)  # before lifecycle's own
     if sys.orig_argv:  # else a host in C may fork while that thread waits for the interpreter, which hangs the child
-        native.start_background(_settle_in_time)
+        native.start_thread(_settle_in_time)
 
 
 def on_change(listener: Callable[[], object]) -> None:
@@ -230,7 +230,7 @@ def _after_fork_in_child() -> None:
     if _state == "done":
         _finished.set()
     elif _state == "pending":
-        native.start_background(_settle_in_time)
+        native.start_thread(_settle_in_time)
 
 
 def _at_exit() -> None:

@@ -196,6 +196,15 @@ def test_a_wrapper_of_what_was_told_deeper_is_one_failure_with_it(room: Any) -> 
     assert (one(room).count, one(room).type) == (1, "shop.OutOfStock")
 
 
+def test_an_answer_and_the_exception_raised_for_it_are_one_failure(room: Any) -> None:
+    raised = {"error.type": "requests.HTTPError", "trax.error.code": "TRAX-012", "exception.type": "requests.HTTPError"}
+    job = span("job", trace=TRACE, error=True, attributes=raised, exceptions=[raised])
+    answered = {"error.type": "503", "trax.error.code": "TRAX-012", "http.response.status_code": 503}
+    asked = span("GET", trace=TRACE, parent=job.span_id, error=True, attributes=answered)
+    room.put(traces(asked, job), traces(span("GET", error=True, attributes=answered)))
+    assert {(found.type, found.count) for found in room.queries.errors()} == {("requests.HTTPError", 1), ("503", 1)}
+
+
 def test_a_wrapper_that_says_more_stands_for_what_it_replaces(room: Any) -> None:
     refused = {"error.type": "shop.Refused", "trax.error.code": "ACME-001", "trax.error.fingerprint": "ba5",
                "trax.error.replaces": "f00"}  # fmt: skip

@@ -76,26 +76,28 @@ def debians_uwsgi(tmp_path: Path) -> list[str]:
     return [uwsgi, *UWSGI, "--virtualenv", str(Path(PYTHON).parents[1])]
 
 
-def test_uwsgi_of_a_distribution_without_threads(
-    debians_uwsgi: list[str], endpoint: Endpoint, delivered: Delivered, tmp_path: Path
+@pytest.mark.parametrize("threads", [[], ["--enable-threads"]], ids=["without threads", "threads"])
+def test_uwsgi_of_a_distribution(
+    threads: list[str], debians_uwsgi: list[str], endpoint: Endpoint, delivered: Delivered, tmp_path: Path
 ) -> None:
     port = free_port()
-    command = [word.format(port=port) for word in debians_uwsgi]
+    command = [word.format(port=port) for word in [*debians_uwsgi, *threads]]
     with serving(under_run(endpoint.url, delivered.service, command), tmp_path, port, **LATE) as running:
         answered = running.requests_until(2)
         status, seconds = ended(running)
         output = running.output.read_text()
     assert (status, seconds < BUDGET + 2) == (0, True)
-    assert output.count("trax-otel: uWSGI without --enable-threads: ") == 1
+    assert output.count("trax-otel: uWSGI without --enable-threads: ") == (0 if threads else 1)
     shows_all_of(answered, delivered, "application.requests")
 
 
-def test_workers_that_uwsgi_without_threads_forks_later_answer(
-    debians_uwsgi: list[str], endpoint: Endpoint, delivered: Delivered, tmp_path: Path
+@pytest.mark.parametrize("threads", [[], ["--enable-threads"]], ids=["without threads", "threads"])
+def test_workers_that_uwsgi_forks_later_answer(
+    threads: list[str], debians_uwsgi: list[str], endpoint: Endpoint, delivered: Delivered, tmp_path: Path
 ) -> None:
     port = free_port()
     command = [word.format(port=port) for word in debians_uwsgi]
-    command += ["--max-requests", "5", "--min-worker-lifetime", "1"]
+    command += [*threads, "--max-requests", "5", "--min-worker-lifetime", "1"]
     emit = {"EMIT_AT_IMPORT": "1"}
     with serving(under_run(endpoint.url, delivered.service, command), tmp_path, port, **LATE, **emit) as running:
         answered: set[int] = set()

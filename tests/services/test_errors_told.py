@@ -220,7 +220,28 @@ with trace.get_tracer("shop").start_as_current_span("job"):
     except sqlite3.IntegrityError as error:
         raise create_api_error("refused", original_error=error, error_code="ACME-001", context=context)
 """
+RAISED = """
+import threading, requests
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from opentelemetry import trace
+
+class Busy(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(503)
+    def log_message(self, *arguments):
+        pass
+
+with HTTPServer(("127.0.0.1", 0), Busy) as server:
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with trace.get_tracer("shop").start_as_current_span("job"):
+            requests.get(f"http://127.0.0.1:{server.server_port}/", timeout=5).raise_for_status()
+    except requests.HTTPError:
+        pass
+    server.shutdown()
+"""
 WRAPPED = {
+    "requests": (RAISED, 0, "TRAX-012", "requests.exceptions.HTTPError"),
     "django": (DJANGO, 0, "TRAX-025", "sqlite3.IntegrityError"),
     "sqlalchemy": (SQLALCHEMY, 1, "TRAX-025", "sqlite3.IntegrityError"),
     "fastapi": (FASTAPI, 0, "TRAX-001", "ConnectionError"),
@@ -233,7 +254,10 @@ def test_one_failure_is_one_row_with_its_most_specific_code(
     case: str, endpoint: Endpoint, delivered: Delivered, tmp_path: Path
 ) -> None:
     source, status, code, kind = WRAPPED[case]
-    rows = rows_of(source, endpoint, delivered, tmp_path, {}, status=status)
+    alone = {
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "http.server"
+    }  # the other side is another service, and has a row of its own
+    rows = rows_of(source, endpoint, delivered, tmp_path, alone, status=status)
     assert [(row.code, row.type, row.count) for row in rows] == [(code, kind, 1)]
 
 

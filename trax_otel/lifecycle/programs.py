@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
-from ..native import hold_background
+from ..native import hold_background, release_background
 from .ending import hasten
 from .leaving import leave
 from .participants import Participant, at_registration, report, shutdown, stop
@@ -114,8 +114,12 @@ def _serve_in_uwsgi(uwsgi: Any) -> None:
     global _starved
     before = getattr(uwsgi, "post_fork_hook", None)
 
+    if not uwsgi.worker_id():  # it will fork, with threads or without
+        hold_background()
+
     def post_fork_hook() -> None:
         renew_if_forked()
+        release_background()  # where the only process is the master too, there was no fork
         if before is not None:
             before()
 
@@ -123,8 +127,6 @@ def _serve_in_uwsgi(uwsgi: Any) -> None:
     if "pyuwsgi" in sys.modules or {"enable-threads", "threads"} & set(getattr(uwsgi, "opt", ())):
         return
     _starved = True
-    if not uwsgi.worker_id():  # the master, which holds the interpreter's lock as it forks
-        hold_background()
     if uwsgi.worker_id() <= 1:  # in all others it would be said again
         report("uWSGI without --enable-threads: telemetry leaves during requests and at the end of a worker only")
     for action in _when_starved:

@@ -3,6 +3,7 @@
 An error that crosses spans leaves its type and code on each, but its `exception` event only where it was recorded. So:
 
 * each `exception` event counts; where a plain SDK recorded it on every span, that of the innermost;
+* an answer (`503`) is the exception that its parent's span tells under the same code;
 * a failed span without one counts where nothing below it failed, no span of the trace has recorded that error, and no log
   record of its own says more;
 * a log record counts where it tells of an exception or is an error's own line (an event such as a retry that is to follow is
@@ -46,6 +47,7 @@ FROM span s JOIN resource r ON r.id = s.resource_id {{where}} AND s.id < ? AND N
     (s.recorded = 0 OR c.recorded = 1 AND c.error_type = s.error_type))
 AND (s.recorded = 1 OR NOT EXISTS (
   SELECT 1 FROM span c WHERE c.trace_id = s.trace_id AND c.recorded = 1 AND (c.error_type = s.error_type
+    OR c.span_id = s.parent_id AND c.error_code = s.error_code AND s.error_type NOT GLOB '*[^0-9]*'
     OR instr(c.events, '"' || json_extract(s.attributes, '$."{semconv.ERROR_FINGERPRINT}"') || '"')))
 AND NOT EXISTS (
   SELECT 1 FROM log l WHERE l.trace_id = s.trace_id AND l.span_id = s.span_id AND l.error_type IS NOT NULL

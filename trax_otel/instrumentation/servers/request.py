@@ -97,7 +97,8 @@ class ServedRequest:
     def failed(self, error: BaseException, *, answered: bool = True, now: int | None = None) -> None:
         """An exception that left the application, or that its framework turned into an answer: told once.
 
-        `now`: when it is told, in nanoseconds since the epoch (None: by the clock). `answered`: whether the head of an answer had been sent; if not, the server answers 500 now, whatever was meant.
+        `answered`: whether the head of an answer had been sent; if not, the server answers 500 now, whatever was meant.
+        `now`: when it is told, in nanoseconds since the epoch (None: by the clock).
         """
         with _contained():
             if self._ended or self._error is error:

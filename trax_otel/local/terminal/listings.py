@@ -63,9 +63,9 @@ def print_operations(console: Console, stats: Sequence[OperationStats]) -> None:
 
 def print_errors(console: Console, stats: Sequence[ErrorStats]) -> None:
     """Errors, newest first: how often over the time that is looked at, and where to see one of them."""
-    begun = when(min(entry.over_time.first_ns for entry in stats))
+    since = f" since {when(stats[0].over_time.first_ns)}" if stats else ""
     listing = Listing(
-        f"Errors since {begun}, newest first", "last=", "code", "type", "service~", "count>", "over time=", "look at=",
+        f"Errors{since}, newest first", "last=", "code", "type", "service~", "count>", "over time=", "look at=",
         "message~", "retryable~", "fingerprint~",
     )  # fmt: skip
     for entry in stats:
