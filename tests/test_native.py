@@ -140,3 +140,35 @@ def test_a_signal_s_handler_may_set_what_its_own_thread_waits_for(tmp_path: Path
     )
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "True\n"
+
+
+def test_threads_that_live_on_are_held_back_until_they_are_released() -> None:
+    done, later = native.Event(), native.Event()
+    asked: list[bool] = []
+
+    def again() -> None:
+        asked.append(True)
+
+    native.hold_background()
+    try:
+        for _ in range(2):
+            assert not native.start_background(done.set, again)
+        assert native.start_thread(done.set), "one that ends by itself is not held back"
+        assert asked == []
+    finally:
+        native.release_background()
+    assert asked == [True]
+    assert done.wait(5)
+    assert native.start_background(later.set, again)
+    assert later.wait(5)
+
+
+def test_threads_that_live_on_are_not_held_back_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    done, parents = native.Event(), native.Event()
+    native.hold_background()
+    assert not native.start_background(done.set, parents.set)
+    monkeypatch.setattr(native.originals, "getpid", lambda: -1)
+    assert native.start_background(done.set, parents.set)
+    assert done.wait(5)
+    native.release_background()
+    assert not parents.is_set()

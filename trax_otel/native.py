@@ -21,6 +21,8 @@ _FIRST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
 
 _own_threads: Final[set[int]] = set()
+_held_in = 0
+_held_back: Final[list[Callable[[], object]]] = []
 
 
 class Waitable(Protocol):
@@ -95,6 +97,38 @@ def start_thread(function: Callable[..., object], *arguments: Any) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def start_background(function: Callable[[], object], again: Callable[[], object]) -> bool:
+    """As `start_thread`, for a thread that lives on and wakes by itself.
+
+    False where such threads are held back; `again` is called when they are not any more.
+    """
+    if _held_in != originals.getpid():
+        return start_thread(function)
+    if again not in _held_back:
+        _held_back.append(again)
+    return False
+
+
+def hold_background() -> None:
+    """Start no such thread in this process until they are released. Its children may.
+
+    A host that forks in C while one has, or waits for, the interpreter's lock leaves the child with a lock that nobody gives
+    back: it hangs at its next line of Python.
+    """
+    global _held_in
+    _held_in = originals.getpid()
+
+
+def release_background() -> None:
+    """Start what was held back, if that was in this process; a child begins anew by itself."""
+    global _held_in
+    here, _held_in = _held_in == originals.getpid(), 0
+    while _held_back:
+        again = _held_back.pop(0)
+        if here:
+            again()
 
 
 def on_own_thread() -> bool:

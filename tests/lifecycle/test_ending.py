@@ -124,3 +124,26 @@ def test_sleeping_retries_end_within_100_ms_of_sigterm() -> None:
     status, output, _ = killed(script_main, during="time.sleep(0.1)")
     assert status == -signal.SIGTERM
     assert "woken" in output
+
+
+INTERRUPTED = """
+    import atexit, collections, sys
+    from trax_otel.lifecycle import Participant, register
+    register(Participant("x", 1, shutdown=lambda _: collections.namedtuple("Ours", "a")))
+    sys.excepthook = lambda *_: None
+    {main}
+"""
+
+
+@pytest.mark.parametrize(
+    ("main", "status"),
+    [
+        ("raise KeyboardInterrupt", -signal.SIGINT),
+        ("import code; code.InteractiveConsole().push('raise KeyboardInterrupt')", 0),
+        ("sys.last_type = KeyboardInterrupt", 0),
+        ("class Interrupt(KeyboardInterrupt): pass\n    raise Interrupt", 1),
+    ],
+    ids=["interrupted", "a shell's line", "a leftover", "a class of its own"],
+)
+def test_what_runs_at_the_end_leaves_the_status_of_sigint(main: str, status: int) -> None:
+    assert run(INTERRUPTED.format(main=main)).returncode == status

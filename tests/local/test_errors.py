@@ -145,16 +145,16 @@ def test_a_log_record_of_another_error_than_the_spans_counts(room: Any) -> None:
     assert {found.type: found.count for found in room.queries.errors()} == {"shop.OutOfStock": 1, "OSError": 1}
 
 
-def test_groups_are_apart_by_service_and_fingerprint_most_frequent_first(room: Any) -> None:
+def test_groups_are_apart_by_service_and_fingerprint_newest_first(room: Any) -> None:
     other = {**RAISED, "trax.error.fingerprint": "ba5"}
     failing = [span(start=number, error=True, attributes=RAISED, exceptions=[RAISED]) for number in (3, 1, 2)]
-    room.put(traces(*failing), traces(span(error=True, attributes=other, exceptions=[other])),
-             traces(span(error=True, attributes=RAISED, exceptions=[RAISED]), service="b"))  # fmt: skip
+    room.put(traces(*failing), traces(span(start=2, error=True, attributes=other, exceptions=[other])),
+             traces(span(start=1, error=True, attributes=RAISED, exceptions=[RAISED]), service="b"))  # fmt: skip
     found = room.queries.errors()
     assert (found[0].count, found[0].service, found[0].fingerprint) == (3, "shop", "f00")
     assert (found[0].first_ns, found[0].last_ns) == (1, 3)
     assert found[0].example_trace_id == failing[0].trace_id.hex()
-    assert len(found) == 3
+    assert [entry.last_ns for entry in found] == [3, 2, 1]
     assert len(room.queries.errors(Filter(limit=1))) == 1
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from support.ends import BUDGET, LATE, shows_all_of
 from support.programs import PYTHON, end_of, program, under_run
-from support.services import Delivered, Running, free_port, get, serving
+from support.services import Delivered, Running, free_port, get, serving, until
 from trax_otel.local.server import Endpoint
 
 pytestmark = pytest.mark.services
@@ -66,21 +66,42 @@ def test_workers_that_are_stopped(name: str, endpoint: Endpoint, delivered: Deli
     shows_all_of(answered, delivered, "application.requests")
 
 
-def test_uwsgi_of_a_distribution_without_threads(endpoint: Endpoint, delivered: Delivered, tmp_path: Path) -> None:
+@pytest.fixture
+def debians_uwsgi(tmp_path: Path) -> list[str]:
+    """The command line of uWSGI as Debian ships it: the host of the interpreter, and not a module of it."""
     uwsgi = shutil.which("uwsgi_python3")
     ours = end_of([PYTHON, "-c", "import platform; print(platform.python_version())"], tmp_path).out
     if uwsgi is None or end_of([uwsgi, "--python-version"], tmp_path).out != ours:
         pytest.skip("needs uWSGI of Debian, for the Python of .venv-services")
+    return [uwsgi, *UWSGI, "--virtualenv", str(Path(PYTHON).parents[1])]
+
+
+@pytest.mark.parametrize("threads", [[], ["--enable-threads"]], ids=["without threads", "threads"])
+def test_uwsgi_of_a_distribution(
+    threads: list[str], debians_uwsgi: list[str], endpoint: Endpoint, delivered: Delivered, tmp_path: Path
+) -> None:
     port = free_port()
-    words = [word.format(port=port) for word in UWSGI]
-    command = [uwsgi, *words, "--virtualenv", str(Path(PYTHON).parents[1])]
+    command = [word.format(port=port) for word in [*debians_uwsgi, *threads]]
     with serving(under_run(endpoint.url, delivered.service, command), tmp_path, port, **LATE) as running:
         answered = running.requests_until(2)
         status, seconds = ended(running)
         output = running.output.read_text()
     assert (status, seconds < BUDGET + 2) == (0, True)
-    assert output.count("trax-otel: uWSGI without --enable-threads: ") == 1
+    assert output.count("trax-otel: uWSGI without --enable-threads: ") == (0 if threads else 1)
     shows_all_of(answered, delivered, "application.requests")
+
+
+@pytest.mark.parametrize("threads", [[], ["--enable-threads"]], ids=["without threads", "threads"])
+def test_workers_that_uwsgi_forks_later_answer(
+    threads: list[str], debians_uwsgi: list[str], endpoint: Endpoint, delivered: Delivered, tmp_path: Path
+) -> None:
+    port = free_port()
+    command = [word.format(port=port) for word in debians_uwsgi]
+    command += [*threads, "--max-requests", "5", "--min-worker-lifetime", "1"]
+    emit = {"EMIT_AT_IMPORT": "1"}
+    with serving(under_run(endpoint.url, delivered.service, command), tmp_path, port, **LATE, **emit) as running:
+        answered: set[int] = set()
+        until(lambda: answered.update(running.requests_until(1)) or len(answered) > 3, "workers after the first two")
 
 
 GRACELESS = {

@@ -16,6 +16,7 @@ from typing import Final
 
 from .. import deferral, lifecycle
 from ..guarded import is_offered, replaced
+from .announcing import announce_providers
 from .hooks import install_hooks
 from .imports import when_imported
 from .jobs import adopt_job_libraries
@@ -67,6 +68,7 @@ def _defer() -> None:
 
 
 def _watch_imports() -> None:
+    announce_providers()
     watch_patching(deferral.wait_while_running)
     watch_records()
     when_imported("opentelemetry.propagate", _add_correlation)
@@ -112,7 +114,9 @@ def activate(*, by_hand: bool = True) -> None:
         with replaced(chosen_instead()), overheard(LOADER_LOGGER) as remarks:
             initialize()
         _repeat(remarks)
-    except Exception as error:  # the service comes first
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the service comes first
         lifecycle.report(f"instrumentation could not be started: {type(error).__name__}: {error}")
 
 

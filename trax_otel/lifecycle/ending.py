@@ -7,6 +7,8 @@ switch to another greenlet, and it may never switch back.
 from __future__ import annotations
 
 import atexit
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from .. import native, originals
@@ -94,9 +96,35 @@ def _deliver_often() -> None:
 
 
 def _at_exit() -> None:
+    interrupted = _is_interrupted()
     shutdown()
+    if interrupted:
+        _end_by_interrupt()
     if _ending:  # told to end while ending: the status must be that of a process killed by SIGTERM
         originals.sleep(exit_budget() + 1.0)
+
+
+def _is_interrupted() -> bool:
+    """Whether the main module ended by a KeyboardInterrupt that nobody caught: the process ends by SIGINT then."""
+    if getattr(sys, "last_type", None) is not KeyboardInterrupt or hasattr(sys, "ps1"):
+        return False
+    frame = getattr(
+        getattr(sys, "last_traceback", None), "tb_frame", None
+    )  # the outermost: shells in Python have their own
+    if frame is None:
+        return False
+    module, function = frame.f_globals.get("__name__"), frame.f_code.co_name
+    return (module, function) in {("__main__", "<module>"), ("runpy", "_run_module_as_main")}
+
+
+def _end_by_interrupt() -> None:
+    """Python keeps in mind that such an exception ended it, and forgets it when source text is run after that.
+
+    An import may do so (each namedtuple does), ours or another's. Whoever sees the status must see SIGINT: a shell's script goes
+    on otherwise.
+    """
+    with suppress(KeyboardInterrupt):
+        exec("raise KeyboardInterrupt", {})  # noqa: S102
 
 
 def _renew() -> None:

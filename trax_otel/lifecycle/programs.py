@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
+from ..native import hold_background, release_background
 from .ending import hasten
 from .leaving import leave
 from .participants import Participant, at_registration, report, shutdown, stop
@@ -113,8 +114,12 @@ def _serve_in_uwsgi(uwsgi: Any) -> None:
     global _starved
     before = getattr(uwsgi, "post_fork_hook", None)
 
+    if not uwsgi.worker_id():  # it will fork, with threads or without
+        hold_background()
+
     def post_fork_hook() -> None:
         renew_if_forked()
+        release_background()  # where the only process is the master too, there was no fork
         if before is not None:
             before()
 

@@ -17,6 +17,7 @@ values instead: Go's errors are all `*errors.errorString`.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -26,6 +27,7 @@ from ..semconv import standard
 from ..signals.templates import template
 from .filters import log_conditions, span_conditions, where
 from .model import ErrorStats, Filter
+from .sparks import counted
 
 Rows = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
@@ -75,7 +77,7 @@ class _Group:
 
     newest: _Occurrence
     first_ns: int
-    count: int = 0
+    seconds: Counter[int] = field(default_factory=Counter)
     versions: set[str] = field(default_factory=set)
 
 
@@ -92,33 +94,43 @@ class _Occurrence:
     time_ns: int
     trace_id: str | None
     span_id: str | None
+    log_id: int | None
     replaces: str = ""
 
 
 def error_stats(rows: Rows, wanted: Filter) -> list[ErrorStats]:
-    """The groups, most frequent first. Spans and records are read whatever their code: a span may have several."""
+    """The groups, newest first. Spans and records are read whatever their code: a span may have several."""
     groups: dict[_Key, _Group] = {}
     replaced: set[tuple[str, str]] = set()
     conditions, values = span_conditions(replace(wanted, code=""), "(s.error_type IS NOT NULL OR s.status = 2)")
     for row in _newest_first(rows, _SPANS.format(where=where(conditions)), values):
         for occurrence in _occurrences(row):
             _add(groups, occurrence, wanted, replaced)
-    if not wanted.operation and not wanted.min_duration_ns:
+    if not (wanted.operation or wanted.min_duration_ns or wanted.kind):
         said = replace(wanted, code="", errors_only=False, min_severity=0, after_id=0)
         conditions, values = log_conditions(said, *_FAILED_LOG)
         for row in _newest_first(rows, _LOGS.format(where=where(conditions)), values):
-            for occurrence in _occurrences(row):
+            for occurrence in _occurrences(row, log_id=row[-1]):
                 _add(groups, occurrence, wanted, replaced)
-    stats = [
+    newest = sorted(groups.items(), key=lambda entry: (-entry[1].newest.time_ns, -entry[1].seconds.total(), entry[0]))[
+        : wanted.limit
+    ]
+    window = counted([group.seconds for group in groups.values()], wanted.since_ns, wanted.until_ns)
+    return [
         ErrorStats(
             code, group.newest.category, kind, fingerprint, service, tuple(sorted(group.versions)), group.newest.retryable,
-            group.count, group.first_ns, group.newest.time_ns, group.newest.message, group.newest.trace_id,
-            group.newest.span_id,
+            group.seconds.total(), group.first_ns, group.newest.time_ns, group.newest.message,
+            *_example(rows, group.newest), window(group.seconds),
         )
-        for (service, code, kind, fingerprint, _), group in groups.items()
+        for (service, code, kind, fingerprint, _), group in newest
     ]  # fmt: skip
-    stats.sort(key=lambda entry: (-entry.count, entry.code, entry.type, entry.service, entry.fingerprint))
-    return stats[: wanted.limit]
+
+
+def _example(rows: Rows, newest: _Occurrence) -> tuple[str | None, str | None, int | None]:
+    """The trace, the span and the record where the newest is found; a trace only where something of it is stored."""
+    if newest.log_id is None or rows("SELECT 1 FROM trace WHERE trace_id = ?", (newest.trace_id,)):
+        return newest.trace_id, newest.span_id, newest.log_id
+    return None, None, newest.log_id
 
 
 def _newest_first(rows: Rows, sql: str, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
@@ -129,7 +141,7 @@ def _newest_first(rows: Rows, sql: str, values: Sequence[Any]) -> Iterator[tuple
         below = found[-1][-1]
 
 
-def _occurrences(row: tuple[Any, ...]) -> Iterator[_Occurrence]:
+def _occurrences(row: tuple[Any, ...], log_id: int | None = None) -> Iterator[_Occurrence]:
     """The errors that a row tells of: one for each `exception` event, or one for the row itself."""
     service, version, code, kind, moment, message, trace_id, span_id, attributes_text, events_text, _ = row
     attributes = json.loads(attributes_text)
@@ -146,7 +158,7 @@ def _occurrences(row: tuple[Any, ...]) -> Iterator[_Occurrence]:
             str(said.get(semconv.ERROR_FINGERPRINT) or ""), str(said.get(semconv.ERROR_CATEGORY) or ""),
             retryable if isinstance(retryable, bool) else None,
             str(said.get(semconv.EXCEPTION_MESSAGE) or message or _answer(kind)), time_ns or moment, trace_id, span_id,
-            str(said.get(semconv.ERROR_REPLACES) or ""),
+            log_id, str(said.get(semconv.ERROR_REPLACES) or ""),
         )  # fmt: skip
 
 
@@ -169,7 +181,7 @@ def _add(groups: dict[_Key, _Group], found: _Occurrence, wanted: Filter, replace
         group = groups[key] = _Group(found, found.time_ns)
     if found.time_ns > group.newest.time_ns:
         group.newest = found
-    group.count += 1
+    group.seconds[found.time_ns // 10**9] += 1
     group.first_ns = min(group.first_ns, found.time_ns)
     if found.version:
         group.versions.add(found.version)

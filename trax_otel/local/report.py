@@ -45,6 +45,8 @@ def report(queries: Queries) -> tuple[str, str]:
             logs = queries.logs(Filter(trace_id=summary.trace_id, limit=MAX_LOGS))
             drawn.append((summary, waterfall(spans, logs, targets=targets(queries, spans))))
     errors = queries.errors(Filter(limit=200))
+    ids = [entry.example_log_id for entry in errors if entry.example_log_id]
+    records = [log for log in map(queries.record, ids) if log is not None]
     codes = list(dict.fromkeys(entry.code for entry in errors if entry.code))
     recoveries = queries.recoveries(Filter(limit=200))
     style, script = templating.static("style.css"), templating.static("page.js")
@@ -53,7 +55,8 @@ def report(queries: Queries) -> tuple[str, str]:
         " base-uri 'none'; form-action 'none'"
     )
     text = templating.render(
-        "report.html", at=templating.ReportLinks([summary.trace_id for summary, _ in drawn], codes), policy=policy,
+        "report.html", at=templating.ReportLinks([summary.trace_id for summary, _ in drawn], codes, ids),
+        policy=policy, records=records,
         style=templating.static_markup("style.css"),
         script=templating.static_markup("page.js"), made_ns=time.time_ns(), totals=queries.totals(),
         services=queries.services(), operations=queries.operations(Filter(limit=200)), errors=errors, codes=codes,

@@ -136,7 +136,7 @@ class BatchQueue(Generic[Item]):
     def _start(self) -> None:
         with self._start_lock:
             if not self._working:  # it stays so where the interpreter ends: whoever flushes or closes does the work
-                self._working = native.start_thread(self._work)
+                self._working = native.start_background(self._work, self._start)
 
     def _work(self) -> None:
         while not self._closed:

@@ -1,4 +1,4 @@
-"""What OpenTelemetry loads at the first access to a provider, where `OTEL_PYTHON_*_PROVIDER` is `trax`.
+"""What OpenTelemetry loads at the first access to a provider, where `OTEL_PYTHON_*_PROVIDER` is `trax`, or seems to be.
 
 Each sets up all that is pending and returns the final provider, which then stands in OpenTelemetry's global already. The room is
 imported after that: another thread may be importing it for the set-up, and two that import a package from its two ends fail.

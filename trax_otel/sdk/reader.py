@@ -72,7 +72,7 @@ class PeriodicReader(MetricReader):
         if not (self._closed or self._working):
             self.fresh = False  # what was measured so far are the zeros of our own counters
             # It stays so where the interpreter ends: the final collection happens on the thread that closes.
-            self._working = native.start_thread(self._work)
+            self._working = native.start_background(self._work, self.start)
 
     def reset_after_fork(self) -> None:
         """A forked child collects by itself; whoever calls has zeroed the instruments' state."""

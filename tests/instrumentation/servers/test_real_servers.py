@@ -154,7 +154,7 @@ def test_a_frameworks_span_is_the_requests(endpoint: Endpoint, delivered: Delive
 def test_urls_excluded_in_code_stay_excluded(endpoint: Endpoint, delivered: Delivered, applications: Path) -> None:
     spans = serve(endpoint, delivered, applications, "wrapped", "/health", "/fine")
     assert list(spans) == ["/fine"]
-    assert spans["/fine"]["name"] == "GET /fine"  # as that middleware names spans
+    assert spans["/fine"]["name"] == "GET"  # that middleware names spans after the path
 
 
 @pytest.mark.parametrize(

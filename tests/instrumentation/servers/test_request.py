@@ -347,6 +347,42 @@ def test_nothing_raises_whatever_is_given(
 
 
 @pytest.mark.usefixtures("asking")
+@pytest.mark.parametrize(("names", "expected"), [("http", "GET"), ("http/dup", "GET"), ("none", "GET /orders/7")])
+def test_a_framework_s_name_after_the_path_is_no_name(
+    names: str, expected: str, trax_telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", names)
+    request = begun(PATH_INFO="/orders/7")
+    framework = trax_telemetry.tracer_provider.get_tracer(FRAMEWORK)
+    with framework.start_as_current_span("GET /orders/7", kind=SpanKind.SERVER):
+        pass
+    request.end()
+    assert only(trax_telemetry).name == expected
+
+
+@pytest.mark.usefixtures("asking")
+@pytest.mark.parametrize(
+    ("told", "name", "expected"),
+    [
+        ("/api", "GET /api", ("GET /api/orders/{id}", "/api/orders/{id}")),
+        ("/api", "its own", ("its own", "/api/orders/{id}")),
+        ("/ap", "GET /ap", ("GET /ap", "/ap")),
+    ],
+    ids=["mounted", "named by a hook", "another"],
+)
+def test_the_route_of_a_mounted_application_is_the_whole_one(
+    told: str, name: str, expected: tuple[str, str], trax_telemetry: CapturedTelemetry
+) -> None:
+    request = begun()
+    framework = trax_telemetry.tracer_provider.get_tracer(FRAMEWORK)
+    with framework.start_as_current_span("GET", kind=SpanKind.SERVER, attributes={"http.route": told}) as span:
+        span.update_name(name)
+    request.routed("/api/orders/{id}")
+    request.end()
+    assert (only(trax_telemetry).name, only(trax_telemetry).attributes["http.route"]) == expected
+
+
+@pytest.mark.usefixtures("asking")
 def test_a_framework_is_given_the_requests_span(trax_telemetry: CapturedTelemetry) -> None:
     request = begun()
     tracer = trax_telemetry.tracer_provider.get_tracer(FRAMEWORK)

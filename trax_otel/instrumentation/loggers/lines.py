@@ -9,8 +9,8 @@ from contextvars import ContextVar
 from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
-from ... import clock
-from ...logging.otlp import send
+from ... import clock, deferral
+from ...logging import otlp
 from ...logging.records import LineRecord
 
 MAX_FRAMES: Final = 16
@@ -27,6 +27,12 @@ class Place(NamedTuple):
     path: str
     function: str
     line: int
+
+
+def leaves(level: int) -> bool:
+    """Whether a line of that level would leave. The first one that may sets telemetry up, as a record of `logging` does."""
+    deferral.settle()
+    return otlp.wants(level)
 
 
 def make_line(
@@ -50,7 +56,7 @@ def tell(record: LineRecord, printed: object = None, printer: CodeType | None = 
     """Send a line on; `printed` is what `printer` gives of it to what may be another log library."""
     if printer is not None:
         _told.set((printed, printer))
-    send(record)
+    otlp.send(record)
 
 
 def was_told(message: object) -> bool:

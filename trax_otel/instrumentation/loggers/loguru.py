@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...logging import otlp
 from ...logging.dispatch import tell_once
 from ..adoption import hide_frame
-from .lines import Place, is_of_logging, make_line, tell, was_told
+from .lines import Place, is_of_logging, leaves, make_line, tell, was_told
 
 if TYPE_CHECKING:
     import logging
@@ -71,7 +71,7 @@ def _passes(own: Filter | None, record: dict[str, Any]) -> bool:
 def _hear(record: dict[str, Any]) -> None:
     # A record goes through every handler; its age is an object of its own, and holds nothing of the application's.
     age, level, seen = record["elapsed"], record["level"], _seen.get()
-    if not otlp.wants(level.no) or any(age is other for other in seen):
+    if not leaves(level.no) or any(age is other for other in seen):
         return
     _seen.set((*seen[1 - _REMEMBERED :], age))
     message: str = record["message"]

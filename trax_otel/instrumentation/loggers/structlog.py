@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...logging import otlp
 from ...logging.dispatch import tell_once
 from ...logging.records import LineRecord
-from .lines import Place, calling, make_line, tell, was_told
+from .lines import Place, calling, leaves, make_line, tell, was_told
 
 if TYPE_CHECKING:
     from types import CodeType, FrameType
@@ -128,7 +128,7 @@ class _Event:
         ):  # nothing printed it: what is the last one's own call of `logging`, or a logger of the application's
             self._listen(logger, method, printed)
         level = _level(method, self._last)
-        if not otlp.wants(level):
+        if not leaves(level):
             return
         if self._error is None and method == "exception":
             self._error = sys.exc_info()[1]

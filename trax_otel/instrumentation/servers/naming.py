@@ -37,6 +37,11 @@ def named(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in attributes.items() if name not in replaced}, **renamed}
 
 
+def names_of_today() -> bool:
+    """Whether today's names are asked for, alone or beside those of 2021."""
+    return _asked(setting(OPT_IN_VARIABLE))[0]
+
+
 @lru_cache(maxsize=8)
 def _asked(text: str) -> tuple[bool, bool]:
     """Whether today's names are asked for, and whether the former ones are; today's where nothing is said."""

@@ -23,7 +23,7 @@ from ...signals import detach, histogram, record_error, tracer, up_down_counter
 from ...signals.stacktrace import describe
 from .facts import Facts, HeaderGetter, changed_client
 from .leaving import client_left
-from .naming import named
+from .naming import named, names_of_today
 from .routes import route_of
 from .settings import OTHER_METHOD, RESPONSE_HEADERS_VARIABLE, captured_headers, is_excluded
 
@@ -137,7 +137,9 @@ class ServedRequest:
         self._uncount()
         span = self.span
         if span.is_recording():
-            span.update_name(name)
+            # Without a route some name it after the path, of which there are as many as anybody cares to ask for.
+            is_path = name == f"{self._method} {self._facts.path}" and semconv.HTTP_ROUTE not in (attributes or {})
+            span.update_name(self._name if is_path and names_of_today() else name)
             span.set_attributes(attributes or {})
             vars(span)["end"] = _not_yet
         return span
@@ -214,8 +216,14 @@ class ServedRequest:
             return
         written: Mapping[str, Any] = getattr(span, "attributes", None) or {}
         span.set_attributes({key: value for key, value in named(found).items() if key not in written})
-        if semconv.HTTP_ROUTE in found and not self._claimed:
-            span.update_name(f"{self._name} {found[semconv.HTTP_ROUTE]}")
+        route, of_mount = found.get(semconv.HTTP_ROUTE), written.get(semconv.HTTP_ROUTE)
+        if route and not self._claimed:
+            span.update_name(f"{self._name} {route}")
+        elif route and of_mount and str(route).startswith(f"{str(of_mount).rstrip('/')}/"):
+            # An application in another: the outer one told where the inner one is mounted, and both the whole route.
+            span.set_attribute(semconv.HTTP_ROUTE, route)
+            if getattr(span, "name", None) == f"{self._name} {of_mount}":
+                span.update_name(f"{self._name} {route}")
         if failure and semconv.ERROR_TYPE not in written:
             span.set_attribute(semconv.ERROR_TYPE, failure)
         if (self._status or 0) >= 500:
