@@ -39,6 +39,20 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+@pytest.fixture(autouse=True)
+def variables_of_each_test() -> Iterator[None]:
+    """What a test, or what it calls, sets in the environment for our package or OpenTelemetry's goes with it."""
+    before = _variables()
+    yield
+    for name in _variables().keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
+def _variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(("OTEL_", "TRAX_", "_TRAX_"))}
+
+
 @pytest.fixture
 def stored(tmp_path: Path) -> Iterator[Stored]:
     """A local store in a folder of its own, and what reads it."""

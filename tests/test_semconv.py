@@ -49,6 +49,19 @@ def test_a_metric_is_described_with_unit_and_known_attributes(spec: semconv.Metr
     assert (spec.buckets is not None) == (spec.kind == "histogram")
 
 
+def test_every_name_is_emitted_somewhere() -> None:
+    """What docs/telemetry.md promises, some module that makes telemetry names; those that only read it do not count."""
+    readers = {"semconv", "local", "cli", "testing"}
+    made = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).parts[0] not in readers and path.name != "reference.py"
+    )
+    specs = {name for name, value in vars(semconv).items() if isinstance(value, semconv.MetricSpec)}
+    ours = {name for name, value in CONSTANTS.items() if value.startswith("trax.")}
+    assert sorted(name for name in ours | specs if not re.search(rf"\b{name}\b", made)) == []
+
+
 def test_metric_names_are_unique() -> None:
     assert len({spec.name for spec in METRICS}) == len(METRICS)
 

@@ -1,10 +1,13 @@
 """The deferred start: under zero code telemetry is set up when it is first needed, not when the interpreter starts.
 
-`begin` says how. The set-up then runs once: at the first access to one of OpenTelemetry's providers (the entry points behind
-`OTEL_PYTHON_*_PROVIDER` call `settle`), at the first record that would be sent, or after a second of life, on a native
-thread, once the main thread imports nothing any more. Set-up and `fork` exclude each other: a child that is forked while a
-thread imports has modules that can never be imported. In a program of greenlets only its own first use counts: import locks
-are greenlets' there, which a native thread that imports would take part in.
+`begin` says how. The set-up then runs once: at the first access to one of OpenTelemetry's providers (what asks for one calls
+`settle`), at the first record that would be sent, or after a second of life, on a native thread, once no thread imports
+anything any more (see `importing`). Set-up and `fork` exclude each other: a child that is forked while a thread imports has
+modules that can never be imported. In a program of greenlets only its own first use counts: import locks are greenlets'
+there, which a native thread that imports would take part in.
+
+Whoever sets up or forks has taken the one token. It is no lock: a signal's handler may ask too, and so may a thread that holds
+a lock which the other needs. None of them waits for long.
 """
 
 from __future__ import annotations
@@ -13,21 +16,22 @@ import atexit
 import functools
 import os
 import sys
-from collections.abc import Callable
-from typing import Final, Literal, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Literal, TypeVar
 
-from . import lifecycle, native, originals
+from . import importing, lifecycle, native, originals
 from .lifecycle import Participant
 
-VARIABLES: Final = ("OTEL_PYTHON_TRACER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER", "OTEL_PYTHON_LOGGER_PROVIDER")
-PROVIDER: Final = "trax"
-"""The name of our entry points, and the value of those variables where the user sets none."""
 FIRST_SECOND: Final = 1.0
 LONGEST_IMPORTS: Final = 30.0
-"""Seconds after which a main thread that still imports is taken for a service that runs inside an import."""
+"""Seconds after which a thread that still imports is taken for a service that runs inside an import."""
+LONGEST_TURN: Final = 1.0
+"""Seconds for which a first use waits for imports of other threads; one that is inside an import itself does not."""
+LONGEST_FORK: Final = 1.0
+"""Seconds for which a set-up, or another fork, waits for a fork."""
 _AGAIN: Final = 0.1
-_PATIENCE: Final = 10.0
-_IMPORT_SYSTEM: Final = "<frozen importlib._bootstrap>"
+_LOOK: Final = 0.005
 
 _State = Literal["none", "pending", "running", "done"]
 Result = TypeVar("Result")
@@ -36,22 +40,19 @@ _state: _State = "none"
 _set_up: Callable[[], object] | None = None
 _owner = 0
 """The thread that sets up; it may have work left when everything is final."""
-_guard = originals.allocate_lock()
+_token: list[bool] = [True]
 _finished = native.Event()
 _idle = native.Event()
-_main_thread = 0
 _listeners: Final[list[Callable[[], object]]] = []
 
 
 def begin(set_up: Callable[[], object]) -> None:
     """Set up by `set_up` when the time has come; it is called once. A second call changes nothing."""
-    global _state, _set_up, _main_thread
+    global _state, _set_up
     if _state != "none":
         return
-    _state, _set_up, _main_thread = "pending", set_up, originals.get_ident()
+    _state, _set_up = "pending", set_up
     _tell()
-    for variable in VARIABLES:
-        os.environ.setdefault(variable, PROVIDER)
     lifecycle.register(
         Participant(
             "deferred start",
@@ -83,39 +84,78 @@ def pending() -> bool:
 
 
 def settle() -> None:
-    """Set up now, unless that was done; a set-up of another thread is waited for. One that fails is one line."""
+    """Set up now, unless that was done; a set-up of another thread is waited for. One that fails is one line.
+
+    Nothing may be set up yet when this returns: where the set-up itself asks, or one that is under way does not move.
+    """
     global _state, _owner
     if not pending():
         return
     me = originals.get_ident()
-    with _guard:
-        mine = _state == "pending"
-        if mine:
-            _state, _owner = "running", me
-    if not mine:
-        if _owner != me:  # else it is the set-up itself that asks
-            _finished.wait(_PATIENCE)
+    if _owner == me:
+        return
+    if not _take_token():
+        if _owner:
+            importing.wait_for(_owner, _finished)
         return
     try:
-        if _set_up is not None:
-            _set_up()
+        if _state == "pending":
+            _state, _owner = "running", me
+            _run()
+    finally:
+        _token.append(True)
+
+
+def _run() -> None:
+    global _owner
+    try:
+        with importing.alone(0.0 if importing.imports() else LONGEST_TURN), _late_registrations():
+            if _set_up is not None:
+                _set_up()
     except KeyboardInterrupt:
         raise
-    except (
-        BaseException
-    ) as error:  # the service comes first; a module of its own that we import may even raise SystemExit
-        if not _ends():  # else nothing can be started any more, and nothing was made
-            lifecycle.report(f"telemetry could not be started: {type(error).__name__}: {error}")
+    except BaseException as error:  # the service comes first; a module of its own that we import may raise SystemExit
+        lifecycle.report(f"telemetry could not be started: {type(error).__name__}: {error}")
     finally:
         finish()
         _owner = 0
         _idle.set()
 
 
-def _ends() -> bool:
-    """Whether the interpreter ends: its main thread is over."""
-    threading = sys.modules.get("threading")
-    return threading is not None and not threading.main_thread().is_alive()
+def _take_token() -> bool:
+    """Whether the token was to be had; a fork that has it is waited for, a set-up is not."""
+    end = originals.monotonic() + LONGEST_FORK
+    while True:
+        try:
+            return _token.pop()
+        except IndexError:
+            if _owner or originals.monotonic() > end:
+                return False
+        originals.sleep(_LOOK)
+
+
+@contextmanager
+def _late_registrations() -> Iterator[None]:
+    """Let modules be imported that act at the end, where the main thread ends and others, or the set-up itself, go on.
+
+    `threading` refuses what comes so late (concurrent.futures then cannot be imported); `atexit` comes later still.
+    """
+    import threading
+
+    names: Any = vars(threading)
+    original = names["_register_atexit"]
+
+    def register(*action: Any, **keywords: Any) -> None:
+        try:
+            original(*action, **keywords)
+        except RuntimeError:
+            atexit.register(*action, **keywords)
+
+    names["_register_atexit"] = register
+    try:
+        yield
+    finally:
+        names["_register_atexit"] = original
 
 
 def finish() -> None:
@@ -123,18 +163,15 @@ def finish() -> None:
     global _state
     if _state == "none":
         return
-    for variable in VARIABLES:
-        if os.environ.get(variable) == PROVIDER:
-            del os.environ[variable]
     _state = "done"
     _tell()
     _finished.set()
 
 
 def wait_while_running() -> None:
-    """Return when no other thread sets up."""
+    """Return when no other thread sets up, or when that takes too long."""
     if _owner not in {0, originals.get_ident()}:
-        _idle.wait(_PATIENCE)
+        importing.wait_for(_owner, _idle)
 
 
 # --- After the first second ---------------------------------------------------------------------------------------------
@@ -143,20 +180,12 @@ def wait_while_running() -> None:
 def _settle_in_time() -> None:
     end = originals.monotonic() + LONGEST_IMPORTS
     originals.sleep(FIRST_SECOND)
-    while _imports(_main_thread) and originals.monotonic() < end:
+    while pending() and not native.patched():
+        with importing.alone() as free:
+            if free or originals.monotonic() > end:
+                settle()
+                return
         originals.sleep(_AGAIN)
-    if not native.patched() and not _ends():
-        settle()
-
-
-def _imports(thread: int) -> bool:
-    """Whether a thread is at work for an import, or patches the program (which looks the same, see `patching`)."""
-    frame = sys._current_frames().get(thread)
-    while frame is not None:
-        if frame.f_code.co_filename == _IMPORT_SYSTEM:
-            return True
-        frame = frame.f_back
-    return False
 
 
 # --- Fork and end -------------------------------------------------------------------------------------------------------
@@ -173,35 +202,34 @@ def _not_during_set_up(original: Callable[[], Result]) -> Callable[[], Result]:
     def fork() -> Result:
         if _state != "pending" and _owner == 0:
             return original()
-        guard, parent = _guard, originals.getpid()
+        parent = originals.getpid()
         wait_while_running()
-        guard.acquire()
-        if _owner not in {0, originals.get_ident()}:  # it began in between, and no other can
-            guard.release()
+        taken = _take_token()
+        if not taken:  # a set-up began in between, and no other can
             wait_while_running()
-            guard.acquire()
         try:
             return original()
         finally:
-            if originals.getpid() == parent:
-                guard.release()
+            if taken and originals.getpid() == parent:
+                _token.append(True)
 
     return fork
 
 
 def _after_fork_in_child() -> None:
-    global _guard, _finished, _idle, _main_thread, _state, _owner
-    _guard = originals.allocate_lock()
+    global _token, _finished, _idle, _state, _owner
+    importing.reset_after_fork()
     _finished, _idle = native.Event(), native.Event()
     if _owner not in {0, originals.get_ident()}:
         # Its thread is not here, and what it was importing can never be imported: better no telemetry than a hang.
         _state, _owner = "done", 0
         _tell()
         lifecycle.report("forked while telemetry was being set up: this process runs without it")
+    if _owner == 0:
+        _token = [True]
     if _state == "done":
         _finished.set()
     elif _state == "pending":
-        _main_thread = originals.get_ident()
         native.start_thread(_settle_in_time)
 
 
@@ -209,7 +237,8 @@ def _at_exit() -> None:
     """A process that made nothing in its first second sets nothing up at its end; a set-up under way is completed."""
     global _state
     wait_while_running()
-    with _guard:
-        if _state == "pending":
-            _state = "done"
+    if not _take_token():  # a set-up began in between
+        wait_while_running()
+    if _state == "pending":
+        _state = "done"
     _tell()

@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from support.stored import BEGIN, L, S, Stored, checkout_logs, failing_checkout, metric_request, trace_id
+from support.stored import BEGIN, MS, L, S, Stored, checkout_logs, failing_checkout, metric_request, trace_id
 from support.stored_resilience import bank_metrics, recovery, retried, tripped_bank
 from trax_otel.cli import local
+from trax_otel.cli.options import number
+from trax_otel.local.eviction import Bounds
+from trax_otel.local.server import EndpointError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -68,13 +71,74 @@ def command(stored: Stored, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
      ("logs", "payment failed for good"), ("metrics", "http.server.request.duration")],
 )  # fmt: skip
 def test_each_view_shows_a_table_and_json(command: Callable[..., Ran], view: str, part: str) -> None:
-    table = command(view)
+    asked = ("--since", "all") if view == "errors" else ()
+    table = command(view, *asked)
     assert (table.status, table.err) == (0, "")
     assert part in table.out
     assert "\x1b" not in table.out, "plain where it is no terminal"
-    records = command(view, "--json").json
+    records = command(view, *asked, "--json").json
     assert isinstance(records, list)
     assert part in json.dumps(records)
+
+
+def test_errors_are_of_the_last_day_unless_asked_otherwise(command: Callable[..., Ran], stored: Stored) -> None:
+    none = command("errors")
+    assert (none.status, none.out) == (1, "")
+    assert "trax-otel local errors --since all" in none.err, "older ones are told of"
+    now = time.time_ns() // MS - BEGIN // MS
+    stored.spans(S(9_001, "pay", None, now - 60_000, 3, 9, error="Declined", attributes={"error.type": "Declined"}))
+    assert [entry["type"] for entry in command("errors", "--json").json] == ["Declined"]
+    (shown, *_) = command("errors", "--json", "--since", "all").json
+    assert shown["type"] == "Declined", "the newest comes first, though others are more"
+    assert sum(shown["over_time"]["counts"]) == shown["count"] == 1
+
+
+def test_an_error_known_from_a_log_only_leads_to_its_record(command: Callable[..., Ran], stored: Stored) -> None:
+    facts = {"exception.type": "shop.Lost", "exception.message": "gone", "exception.stacktrace": "line 1\nline 2"}
+    stored.logs(L("a task was lost", time.time_ns() / MS - BEGIN / MS, "ERROR", attributes=facts))
+    (entry,) = command("errors", "--json").json
+    assert f"record {entry['example_log_id']}" in command("errors").out
+    record = command("record", str(entry["example_log_id"]))
+    assert record.status == 0
+    assert all(part in record.out for part in ("a task was lost", "exception.message gone", "line 2"))
+    assert command("record", str(entry["example_log_id"]), "--json").json["body"] == "a task was lost"
+    assert command("record", "99999").status == 1
+
+
+def test_an_error_of_a_trace_that_was_not_kept_leads_to_its_record(command: Callable[..., Ran], stored: Stored) -> None:
+    facts = {"exception.type": "shop.Lost"}
+    stored.logs(L("unsampled", time.time_ns() / MS - BEGIN / MS, "ERROR", trace=4711, span=1, attributes=facts))
+    (entry,) = command("errors", "--json").json
+    assert entry["example_trace_id"] is None
+    assert entry["example_log_id"]
+
+
+def test_requests_and_jobs_alone_and_one_version_alone(command: Callable[..., Ran], stored: Stored) -> None:
+    assert {entry["kind"] for entry in command("operations", "--json", "--kind", "entry").json} <= {
+        "server",
+        "consumer",
+    }
+    assert {entry["root"] for entry in command("traces", "--json", "--kind", "server").json} >= {"GET /health"}
+    stored.spans(S(9_002, "tick", trace=90, at=9_000, service="clock", version="2.0"))
+    assert "tick" not in {entry["root"] for entry in command("traces", "--json", "--kind", "entry").json}
+    for view, key in (("traces", "root"), ("operations", "operation")):
+        assert [entry[key] for entry in command(view, "--json", "--service-version", "2.0").json] == ["tick"]
+    assert command("traces", "--service-version", "9").status == 1
+
+
+def test_operations_are_ordered_as_asked(command: Callable[..., Ran]) -> None:
+    found = [entry["p95_ns"] for entry in command("operations", "--json", "--sort", "p95").json]
+    assert found == sorted(found, reverse=True)
+    (most,) = command("operations", "--json", "--sort", "errors", "--limit", "1").json
+    assert most["errors"] == max(entry["errors"] for entry in command("operations", "--json").json)
+
+
+@pytest.mark.parametrize("view", ["services", "operations", "traces", "metrics", "errors"])
+def test_tables_fit_eighty_columns(command: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, view: str) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = command(view, *(["--since", "all"] if view == "errors" else [])).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(set(line.strip()) == {"─"} or "──" in line for line in lines[:4]), "a table, not paragraphs"
 
 
 def test_a_trace_by_the_beginning_of_its_id(command: Callable[..., Ran]) -> None:
@@ -146,7 +210,7 @@ def test_a_port_that_is_none_is_a_mistake(command: Callable[..., Ran]) -> None:
         ("logs", ("--errors",), ["payment failed for good"]),
         ("logs", ("--operation", "web.checkout"), ["order 4711 accepted"]),
         ("logs", ("--text", "idle"), ["worker idle"]),
-        ("errors", ("--code", "TRAX-022"), ["CircuitOpenError"]),
+        ("errors", ("--since", "all", "--code", "TRAX-022"), ["CircuitOpenError"]),
         ("operations", ("--service", "queue"), ["queue payment"]),
         ("metrics", ("--text", "http."), ["http.server.request.duration"]),
     ],
@@ -299,6 +363,21 @@ def test_following_shows_what_arrives_and_ends_quietly(stored: Stored, tmp_path:
 
 
 @pytest.mark.servers
+@pytest.mark.parametrize("view", ["operations", "errors", "services"])
+def test_a_followed_table_is_shown_anew_when_it_has_changed(stored: Stored, tmp_path: Path, view: str) -> None:
+    asked = ("--since", "all") if view == "errors" else ()
+    with Process(tmp_path / "out", view, "--db", str(stored.path), *asked, "--follow", "--json") as follower:
+        follower.wait_for("\n")
+        failing = S(
+            7_000, "later", trace=77, at=9_000, service="later", error="Late", attributes={"error.type": "later"}
+        )
+        stored.spans(failing)
+        before, after = (json.loads(line) for line in follower.wait_for("later").splitlines()[:2])
+        assert len(after) == len(before) + 1
+        assert follower.end() == 0
+
+
+@pytest.mark.servers
 def test_following_begins_before_anything_was_stored(tmp_path: Path) -> None:
     empty = Stored(tmp_path)
     with Process(tmp_path / "out", "traces", "--db", str(empty.path), "--follow") as follower:
@@ -312,11 +391,41 @@ def test_following_begins_before_anything_was_stored(tmp_path: Path) -> None:
 
 @pytest.mark.servers
 def test_a_reader_that_leaves_ends_it_quietly(stored: Stored) -> None:
-    for number in range(40):
-        stored.logs(*(L("x" * 500, number * 100 + place) for place in range(50)))
+    for step in range(40):
+        stored.logs(*(L("x" * 500, step * 100 + place) for place in range(50)))
     shown = subprocess.run(
         " ".join(f"'{part}'" for part in [*START, "logs", "--db", str(stored.path), "--limit", "2000"]) + " | head -1",
         shell=True, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert len(shown.stdout.splitlines()) == 1
     assert shown.stderr == ""
+
+
+def test_a_counter_shows_its_total_and_a_metric_what_it_was(command: Callable[..., Ran]) -> None:
+    counter = command("metrics", "trax.errors").out
+    assert re.search(r"TRAX-001 .*\d+ errors +[\d.]+ errors?/s +[▁-█]+", counter)
+    assert re.search(r"resident .*MiB +[▁-█]{3,}", command("metrics", "process.memory.usage").out)
+
+
+@pytest.mark.parametrize(("written", "kept"), [("500k", 500_000), ("2M", 2_000_000), ("1G", 10**9), ("7", 7)])
+def test_bounds_are_written_as_numbers(written: str, kept: int) -> None:
+    assert number(written) == kept
+
+
+@pytest.mark.parametrize("arguments", [("--max-spans", "0"), ("--max-bytes", "2x"), ("--max-age", "long")])
+def test_a_bound_that_is_none_is_a_mistake(command: Callable[..., Ran], arguments: tuple[str, ...]) -> None:
+    assert command(*arguments).status == 2
+
+
+def test_the_bounds_that_are_asked_for_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {}
+
+    def start(**given: Any) -> Any:
+        asked.update(given)
+        raise EndpointError("enough")
+
+    monkeypatch.setattr("trax_otel.local.server.start", start)
+    parser = argparse.ArgumentParser()
+    local.add_parser(parser.add_subparsers())
+    assert local.run(parser.parse_args(["local", "--max-spans", "20k", "--max-age", "2h"])) == 1
+    assert asked["bounds"] == Bounds(spans=20_000, age=7_200.0)

@@ -113,7 +113,7 @@ def test_several_parts_in_the_order_asked_for(stored: Stored, command: Command) 
     assert list(json.loads(out)) == ["schema_version", "usage", "patterns"]
 
 
-@pytest.mark.parametrize("arguments", [("--only", "speed"), ("--only",), ("--follow",), ("--limit", "0")])
+@pytest.mark.parametrize("arguments", [("--only", "speed"), ("--only",), ("--limit", "0")])
 def test_a_mistake_has_status_2(command: Command, arguments: tuple[str, ...]) -> None:
     status, out, err = command(*arguments)
     assert (status, out) == (2, "")

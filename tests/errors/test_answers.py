@@ -21,9 +21,9 @@ from trax_otel.errors.verdict import grpc_status, http
         (404, "TRAX-009", None),
         (408, "TRAX-005", None),
         (429, "TRAX-010", None),
-        (500, "TRAX-009", "TRAX-009"),
+        (500, "TRAX-029", "TRAX-029"),
         (503, http(503).kind.default_code, http(503).kind.default_code),
-        (599, "TRAX-009", "TRAX-009"),
+        (599, "TRAX-029", "TRAX-029"),
         (600, None, None),
         (0, None, None),
         ("500", None, None),
@@ -59,7 +59,18 @@ def test_grpc_answers(status: grpc.StatusCode) -> None:
         assert client is None or client.code == grpc_status(status.name).kind.default_code
 
 
-@pytest.mark.parametrize(("state", "code"), [("08006", "TRAX-001"), ("00000", None), ("", None), (1064, None)])
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [
+        ("08006", "TRAX-024"),
+        ("23505", "TRAX-025"),
+        ("42P01", "TRAX-026"),
+        ("1213", "TRAX-027"),
+        ("00000", None),
+        ("", None),
+        (1064, None),
+    ],
+)
 def test_a_databases_sqlstate(state: Any, code: str | None) -> None:
     facts = answer_facts({"db.response.status_code": state}, server=False)
     assert (facts and facts.code) == code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import errno
+import io
 import json
 import socket
 import sqlite3
@@ -22,7 +23,8 @@ from hypothesis import strategies as st
 
 from trax_otel import errors
 from trax_otel.errors import TraxError, classify_error, error_facts, is_retryable_error, register_classifier
-from trax_otel.errors.verdict import http, retry_after, sql_state
+from trax_otel.errors.database_libraries import sql_state
+from trax_otel.errors.verdict import http, retry_after
 from trax_otel.testing import fake_clock
 
 
@@ -52,16 +54,21 @@ BUILTINS: list[tuple[BaseException, str, bool]] = [
     (OSError(errno.ENOSPC, "full"), "DiskSpaceError", False),
     (OSError(errno.EDQUOT, "quota"), "DiskSpaceError", False),
     (OSError(errno.EROFS, "read-only"), "FileSystemError", False),
-    (OSError(errno.EIO, "I/O"), "FileSystemError", False),
-    (OSError(errno.EAGAIN, "again"), "FileSystemError", True),
-    (OSError(errno.EINTR, "interrupted"), "FileSystemError", True),
-    (OSError(errno.EMFILE, "too many files"), "FileSystemError", True),
+    (OSError(errno.EIO, "I/O"), "StreamError", False),
+    (OSError(errno.EIO, "I/O", "/x"), "FileSystemError", False),
+    (OSError(errno.EBADF, "bad file descriptor"), "StreamError", False),
+    (OSError("stream closed"), "StreamError", False),
+    (raised(lambda: io.BytesIO().fileno()), "StreamError", False),
+    (EOFError(), "StreamError", False),
+    (OSError(errno.EAGAIN, "again"), "StreamError", True),
+    (OSError(errno.EINTR, "interrupted"), "StreamError", True),
+    (OSError(errno.EMFILE, "too many files"), "StreamError", True),
     (OSError(errno.ESTALE, "stale"), "FileSystemError", True),
     (IsADirectoryError(21, "folder", "/x"), "FileSystemError", False),
     (raised(lambda: json.loads("{")), "FormatError", False),
     (raised(lambda: b"\xff".decode("utf-8")), "FormatError", False),
     (ValueError("x"), "InvalidInputError", False),
-    (TypeError("x"), "InvalidInputError", False),
+    (TypeError("x"), "ProcessingError", False),
     (ModuleNotFoundError("no module"), "EnvironmentError", False),
     (KeyError("x"), "ProcessingError", False),
     (ZeroDivisionError(), "ProcessingError", False),
@@ -69,8 +76,8 @@ BUILTINS: list[tuple[BaseException, str, bool]] = [
     (NotImplementedError(), "ProcessingError", False),
     (subprocess.CalledProcessError(1, "false"), "ProcessingError", False),
     (subprocess.TimeoutExpired("sleep", 1), "TimeoutError", True),
-    (sqlite3.OperationalError("database is locked"), "ServiceUnavailableError", True),
-    (sqlite3.IntegrityError("UNIQUE constraint failed"), "ValidationError", False),
+    (sqlite3.OperationalError("database is locked"), "DatabaseLockError", True),
+    (sqlite3.IntegrityError("UNIQUE constraint failed"), "DatabaseIntegrityError", False),
     (sqlite3.DatabaseError("file is not a database"), "CorruptedFileError", False),
     (urllib.error.URLError(ConnectionRefusedError()), "ConnectionError", True),
     (urllib.error.HTTPError("http://x", 503, "busy", Message(), None), "ServiceUnavailableError", True),
@@ -116,12 +123,12 @@ HTTP: list[tuple[int, str, bool, bool]] = [
     (409, "APIError", False, False),
     (425, "ServiceUnavailableError", True, True),
     (429, "RateLimitError", True, True),
-    (500, "APIError", True, False),
-    (501, "APIError", False, False),
+    (500, "ServerError", True, False),
+    (501, "ServerError", False, False),
     (502, "ServiceUnavailableError", True, False),
     (503, "ServiceUnavailableError", True, False),
     (504, "ServiceUnavailableError", True, False),
-    (505, "APIError", False, False),
+    (505, "ServerError", False, False),
 ]
 
 
@@ -146,8 +153,9 @@ def test_retry_after_in_seconds_and_as_a_date() -> None:
 
 @pytest.mark.parametrize(
     ("state", "name", "retryable"),
-    [("08006", "ConnectionError", True), ("40001", "ServiceUnavailableError", True), ("40P01", "ServiceUnavailableError", True),
-     ("57P01", "ServiceUnavailableError", True), ("23505", "ValidationError", False), ("42P01", "ConfigurationError", False)],
+    [("08006", "DatabaseConnectionError", True), ("40001", "DatabaseLockError", True), ("40P01", "DatabaseLockError", True),
+     ("57P01", "DatabaseConnectionError", True), ("23505", "DatabaseIntegrityError", False),
+     ("42P01", "DatabaseQueryError", False)],
 )  # fmt: skip
 def test_sql_states(state: str, name: str, retryable: bool) -> None:
     verdict = sql_state(state)

@@ -128,3 +128,42 @@ def test_an_exception_without_room_for_marks_is_described() -> None:
     with pytest.raises(AttributeError):
         _ = Slotted().__dict__
     assert error_facts(Slotted()).code == "TRAX-021"
+
+
+def test_without_a_frame_of_the_application_place_in_the_library_and_message_tell_errors_apart() -> None:
+    import sqlite3
+
+    def of(statement: str) -> str:
+        error = sqlite3.OperationalError(statement)
+        return error_facts(error).fingerprint or ""
+
+    assert of("no such table: orders") != of("no such function: total")
+    assert of("row 17 is locked") == of("row 4711 is locked")
+
+
+def test_a_wrapper_that_says_nothing_has_the_code_of_what_it_was_raised_for() -> None:
+    error = RuntimeError("it broke")
+    error.__cause__ = ConnectionRefusedError("refused")
+    facts = error_facts(error)
+    assert (facts.code, facts.category, facts.type) == ("TRAX-001", "network", "RuntimeError")
+    assert not facts.retryable, "a retry does not repeat a RuntimeError"
+    handled = AttributeError("a defect while that is handled")
+    handled.__context__ = ConnectionRefusedError("refused")
+    assert error_facts(handled).code == "TRAX-017"
+
+
+def test_the_context_is_bounded() -> None:
+    error = NetworkError("x", context={"order": 7, "ok": True, "items": [1, "a"], "long": "y" * 5_000, "big": 2**80,
+                                       **{f"key{n}": n for n in range(40)}})  # fmt: skip
+    context = error_facts(error).context
+    assert context["trax.error.context.order"] == 7
+    assert context["trax.error.context.ok"] is True
+    assert context["trax.error.context.items"] == '[1, "a"]'
+    assert context["trax.error.context.big"] == str(2**80)
+    assert len(str(context["trax.error.context.long"])) == 1_024
+    assert len(context) == 16
+    secret = error_facts(
+        NetworkError("x", context={"pin": 4711, "login": {"user": "ann", "password": "s3cret"}})
+    ).context
+    assert secret["trax.error.context.pin"] == "[redacted]"
+    assert secret["trax.error.context.login"] == '{"user": "ann", "password": "[redacted]"}'

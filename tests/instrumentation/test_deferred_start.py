@@ -225,3 +225,82 @@ time.sleep(1.5)
     assert printed(endpoint, code, tmp_path) == ""
     sent = {metric.name for _, metric in endpoint.metrics()}
     assert sent >= {"trax.retry.operations", "trax.retry.attempts", "trax.circuit_breaker.state"}
+
+
+# --- Imports, threads and ends at the moment of the set-up ------------------------------------------------------------------
+
+CROWD = """
+import os, random, sys, threading, time
+MODULES = ["opentelemetry.sdk.trace.export", "opentelemetry.sdk.metrics.export", "opentelemetry.sdk._logs.export",
+           "trax_otel.retry", "trax_otel.recovery", "trax_otel.sdk.reader", "asyncio", "concurrent.futures.thread",
+           "urllib.request"]
+wrong = []
+def imports():
+    for module in MODULES:
+        __import__(module)
+def uses():
+    from opentelemetry import trace
+    if not hasattr(trace.get_tracer_provider(), "add_span_processor"):
+        wrong.append(trace.get_tracer_provider())
+    trace.get_tracer("a").start_span("made").end()
+def contained(job):
+    try:
+        job()
+    except BaseException as error:
+        wrong.append(repr(error))
+chance = random.Random({seed})
+chance.shuffle(MODULES)
+jobs = [imports, uses, uses]
+chance.shuffle(jobs)
+time.sleep({delay} + chance.uniform(0, 0.1))
+threads = [threading.Thread(target=contained, args=(job,)) for job in jobs]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(wrong)
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("delay", [0.0, 0.97], ids=["before the first second is over", "at its end"])
+def test_threads_that_import_and_use_at_the_same_time_all_get_what_they_ask_for(
+    delay: float, seed: int, endpoint: OtlpEndpoint, tmp_path: Path
+) -> None:
+    assert printed(endpoint, CROWD.format(seed=seed, delay=delay), tmp_path) == "[]"
+
+
+@pytest.mark.parametrize("delay", [0.2, 1.5])
+def test_threads_that_go_on_after_the_main_thread_are_observed(
+    delay: float, endpoint: OtlpEndpoint, tmp_path: Path
+) -> None:
+    before = len(endpoint.spans())
+    code = (
+        "import threading, time\n"
+        "def work():\n"
+        f"    time.sleep({delay})\n"
+        "    from opentelemetry import trace\n"
+        "    trace.get_tracer('a').start_span('made').end()\n"
+        "threading.Thread(target=work).start()\n"
+    )
+    assert printed(endpoint, code, tmp_path) == ""
+    assert len(endpoint.spans()) == before + 1
+
+
+@pytest.mark.parametrize("seconds", [0.85, 0.95, 1.0, 1.05, 1.15])
+def test_a_program_that_ends_when_the_first_second_is_over_ends_quietly(
+    seconds: float, endpoint: OtlpEndpoint, tmp_path: Path
+) -> None:
+    assert printed(endpoint, f"import time; time.sleep({seconds})", tmp_path) == ""
+
+
+def test_children_that_do_not_start_with_us_are_told_of_no_provider(endpoint: OtlpEndpoint, tmp_path: Path) -> None:
+    code = (
+        "import os, subprocess, sys\n"
+        "from opentelemetry import trace\n"
+        "child = 'import os; print([name for name in os.environ if name.endswith(\"_PROVIDER\")])'\n"
+        "for environ in (None, dict(os.environ)):\n"
+        "    subprocess.run([sys.executable, '-I', '-c', child], env=environ)\n"
+        "print(type(trace.get_tracer_provider()).__module__, flush=True)\n"
+    )
+    assert printed(endpoint, code, tmp_path).split() == ["[]", "[]", "trax_otel.sdk.fork"]

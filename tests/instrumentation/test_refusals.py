@@ -68,7 +68,8 @@ def test_what_comes_before_the_sdk_is_told_with_it(capsys: pytest.CaptureFixture
     assert "instrumentation of json does not fit this version" in capsys.readouterr().err
     with capture() as telemetry:
         refusals.tell_refusals()
-    assert [log.attributes[semconv.INSTRUMENTATION_NAME] for log in telemetry.logs] == ["json"]
+    told = [log.attributes[semconv.INSTRUMENTATION_NAME] for log in telemetry.logs]
+    assert told.count("json") == 1
 
 
 def test_every_adopted_library_can_be_disabled(monkeypatch: pytest.MonkeyPatch) -> None:

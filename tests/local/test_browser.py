@@ -163,7 +163,9 @@ def test_no_view_scrolls_sideways(browser: Browser) -> None:
         "/logs",
         "/metrics",
         "/metrics/trax.errors",
-        "/errors",
+        "/errors?since=all",
+        "/analysis",
+        "/logs/1",
         "/errors/TRAX-001",
         "/retries",
         "/breakers",
@@ -181,6 +183,24 @@ def test_no_view_scrolls_sideways(browser: Browser) -> None:
     browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def test_plots_are_whole_on_a_narrow_screen(browser: Browser) -> None:
+    browser.send(metrics=metric_request(minutes=3))
+    size = {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    for name in ("process.memory.usage", "trax.errors", "http.server.request.duration"):
+        browser.open(f"/metrics/{name}")
+        cut = browser.script("""
+          return Array.from(document.querySelectorAll(".plot > svg")).flatMap((plot) => {
+            const whole = plot.getBoundingClientRect();
+            return Array.from(plot.querySelectorAll("text")).filter((text) => {
+              const own = text.getBoundingClientRect();
+              return own.left < whole.left || own.right > whole.right || own.top < whole.top || own.bottom > whole.bottom + 1;
+            }).map((text) => text.textContent);
+          })""")
+        assert cut == [], name
+    browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_an_attack_in_every_field_stays_text(browser: Browser) -> None:
     attributes = {ATTACK: ATTACK, "error.type": ATTACK, "trax.error.code": ATTACK}
     nasty = S(1, ATTACK, service=ATTACK, error=ATTACK, attributes=attributes,
@@ -188,7 +208,8 @@ def test_an_attack_in_every_field_stays_text(browser: Browser) -> None:
               links=[(1, 1, {ATTACK: ATTACK})])  # fmt: skip
     record = L(ATTACK, 3, "ERROR", 1, 1, ATTACK, ATTACK, {ATTACK: ATTACK})
     browser.send(nasty, logs=[record], metrics=metric_request(ATTACK, 1, gauge=ATTACK, label=ATTACK))
-    for path in ("/", "/services", "/operations", "/traces", "/logs", "/metrics", "/errors", f"/traces/{trace_id(1)}"):
+    for path in ("/", "/services", "/operations", "/traces", "/logs", "/metrics", "/errors?since=all",
+                 "/analysis", "/logs/1", f"/traces/{trace_id(1)}"):  # fmt: skip
         browser.open(path)
         assert browser.driver.title.endswith("trax local"), path
         assert not browser.all("img"), path

@@ -145,16 +145,16 @@ def test_a_log_record_of_another_error_than_the_spans_counts(room: Any) -> None:
     assert {found.type: found.count for found in room.queries.errors()} == {"shop.OutOfStock": 1, "OSError": 1}
 
 
-def test_groups_are_apart_by_service_and_fingerprint_most_frequent_first(room: Any) -> None:
+def test_groups_are_apart_by_service_and_fingerprint_newest_first(room: Any) -> None:
     other = {**RAISED, "trax.error.fingerprint": "ba5"}
     failing = [span(start=number, error=True, attributes=RAISED, exceptions=[RAISED]) for number in (3, 1, 2)]
-    room.put(traces(*failing), traces(span(error=True, attributes=other, exceptions=[other])),
-             traces(span(error=True, attributes=RAISED, exceptions=[RAISED]), service="b"))  # fmt: skip
+    room.put(traces(*failing), traces(span(start=2, error=True, attributes=other, exceptions=[other])),
+             traces(span(start=1, error=True, attributes=RAISED, exceptions=[RAISED]), service="b"))  # fmt: skip
     found = room.queries.errors()
     assert (found[0].count, found[0].service, found[0].fingerprint) == (3, "shop", "f00")
     assert (found[0].first_ns, found[0].last_ns) == (1, 3)
     assert found[0].example_trace_id == failing[0].trace_id.hex()
-    assert len(found) == 3
+    assert [entry.last_ns for entry in found] == [3, 2, 1]
     assert len(room.queries.errors(Filter(limit=1))) == 1
 
 
@@ -174,3 +174,56 @@ def test_all_errors_count_however_many_there_are(room: Any, monkeypatch: pytest.
     room.put(traces(*(span(f"work {n}", error=True, attributes=FACTS, start=n) for n in range(10))))
     room.put(logs(*(record(f"line {n}", severity=17, attributes={"exception.type": "KeyError"}) for n in range(7))))
     assert {(found.type, found.count) for found in room.queries.errors()} == {("shop.OutOfStock", 10), ("KeyError", 7)}
+
+
+# --- One failure, one row --------------------------------------------------------------------------------------------------
+
+
+def test_an_event_that_only_bears_a_code_is_no_error(room: Any) -> None:
+    scheduled = record("", severity=9, event_name="trax.retry.scheduled", attributes={"trax.error.code": "TRAX-001"})
+    exhausted = record("", severity=13, event_name="trax.retry.exhausted", attributes={"trax.error.code": "TRAX-001"})
+    room.put(logs(scheduled, exhausted))
+    assert room.queries.errors() == []
+
+
+def test_a_wrapper_of_what_was_told_deeper_is_one_failure_with_it(room: Any) -> None:
+    """Django's server span, whose query failed two spans below."""
+    wrapper = {**FACTS, "error.type": "django.db.utils.IntegrityError"}
+    server = span("GET", trace=TRACE, error=True, attributes=wrapper)
+    view = span("view", trace=TRACE, parent=server.span_id)
+    query = span("INSERT", trace=TRACE, parent=view.span_id, error=True, attributes=FACTS, exceptions=[RAISED])
+    room.put(traces(query, view, server))
+    assert (one(room).count, one(room).type) == (1, "shop.OutOfStock")
+
+
+def test_an_answer_and_the_exception_raised_for_it_are_one_failure(room: Any) -> None:
+    raised = {"error.type": "requests.HTTPError", "trax.error.code": "TRAX-012", "exception.type": "requests.HTTPError"}
+    job = span("job", trace=TRACE, error=True, attributes=raised, exceptions=[raised])
+    answered = {"error.type": "503", "trax.error.code": "TRAX-012", "http.response.status_code": 503}
+    asked = span("GET", trace=TRACE, parent=job.span_id, error=True, attributes=answered)
+    room.put(traces(asked, job), traces(span("GET", error=True, attributes=answered)))
+    assert {(found.type, found.count) for found in room.queries.errors()} == {("requests.HTTPError", 1), ("503", 1)}
+
+
+def test_a_wrapper_that_says_more_stands_for_what_it_replaces(room: Any) -> None:
+    refused = {"error.type": "shop.Refused", "trax.error.code": "ACME-001", "trax.error.fingerprint": "ba5",
+               "trax.error.replaces": "f00"}  # fmt: skip
+    outer = span("charge", trace=TRACE, error=True, attributes=refused,
+                 exceptions=[{**refused, "exception.type": "shop.Refused", "exception.message": "card"}])  # fmt: skip
+    inner = span("query", trace=TRACE, parent=outer.span_id, error=True, attributes=FACTS, exceptions=[RAISED])
+    room.put(traces(inner, outer))
+    assert (one(room).count, one(room).code, one(room).message) == (1, "ACME-001", "card")
+
+
+@pytest.mark.parametrize("kind", ["*errors.errorString", "Error"])
+def test_errors_of_senders_without_fingerprints_are_told_apart_by_their_message(room: Any, kind: str) -> None:
+    """Go's and Node's."""
+    messages = ["order 17 not found", "order 4711 not found", "connection to 10.0.0.1:5432 refused"]
+    failing = [
+        span("work", error=True, exceptions=[{"exception.type": kind, "exception.message": message}])
+        for message in messages
+    ]
+    room.put(traces(*failing, service="go"))
+    assert sorted((found.count, found.message.split()[0]) for found in room.queries.errors()) == [
+        (1, "connection"), (2, "order"),
+    ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,8 +65,7 @@ def test_shares_and_cpu_time_are_percent_bytes_have_binary_steps() -> None:
 
 def test_counters_are_drawn_by_second() -> None:
     (plot,) = plots([series(10.0, 12.0, unit="{error}", monotonic=True)])
-    assert (plot.title, plot.lines[0].latest) == ("per second", "2 errors/s")
-    assert plots([series(10.0, monotonic=True)]) == [], "a rate needs two points"
+    assert (plot.title, plot.lines[0].latest) == ("per second", "12 errors, 2 errors/s")
 
 
 def test_of_many_lines_the_highest_are_drawn() -> None:
@@ -92,3 +92,19 @@ def test_percentiles_stay_within_what_was_observed() -> None:
     assert figures([spread])[0].percentiles == ("1.2 s", "1.2 s", "1.2 s")
     (plot,) = plots([spread])
     assert [line.label for line in plot.lines] == ["p50", "p95", "p99"]
+
+
+@pytest.mark.parametrize("values", [(7.0,), (7.0, 7.0, 7.0)])
+def test_a_counter_tells_its_total_where_a_rate_says_nothing(values: tuple[float, ...]) -> None:
+    (plot,) = plots([series(*values, unit="{error}", monotonic=True)])
+    assert (plot.title, plot.lines[0].latest) == ("in all", "7 errors")
+    assert figures([series(*values, unit="{error}", monotonic=True)])[0].latest == "7 errors"
+
+
+def test_a_total_goes_on_over_a_restart() -> None:
+    assert figures([series(5.0, 9.0, 2.0, unit="{error}", monotonic=True)])[0].latest == "11 errors"
+
+
+def test_series_of_two_scopes_are_told_apart() -> None:
+    one, other = series(1.0), replace(series(2.0), scope="b")
+    assert names([one, other]) == ["shop, by ", "shop, by b"]

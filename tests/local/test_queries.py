@@ -273,3 +273,19 @@ def test_percentiles_are_exact_over_all_instances_of_a_service_and_whatever_is_a
     assert figures(min_duration_ns=100 * 10**6) == (1, 1, 100, 100, 100)
     assert figures(extra={"even": True}) == figures(extra={"even": "true"}) == (50, 5, 50, 96, 100)
     assert ask(Filter(service="other")) == []
+
+
+def test_one_metric_of_two_scopes_is_two_series(room: Any) -> None:
+    request = metrics()
+    for name, value in (("old-instrumentation", 100), ("new-instrumentation", 3)):
+        scope = request.resource_metrics[0].scope_metrics.add()
+        scope.scope.name = name
+        counter = scope.metrics.add(name="requests", unit="1")
+        counter.sum.is_monotonic, counter.sum.aggregation_temporality = True, 2
+        for second in (1, 2):
+            counter.sum.data_points.add(time_unix_nano=second * 10**9, as_int=value)
+    room.put(request)
+    found = room.queries.metric("requests")
+    assert {entry.scope: [point.value for point in entry.points] for entry in found} == {
+        "old-instrumentation": [100, 100], "new-instrumentation": [3, 3],
+    }  # fmt: skip

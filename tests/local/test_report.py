@@ -62,6 +62,11 @@ def test_without_failures_the_newest_traces_are_drawn(stored: Stored, tmp_path: 
     assert f'id="t-{trace_id(1)}"' in text
 
 
+def test_the_report_can_be_read_by_its_owner_alone(stored: Stored, tmp_path: Path) -> None:
+    (tmp_path / "r.html").write_text("an old one")
+    assert write_report(stored.queries, tmp_path / "r.html").stat().st_mode & 0o777 == 0o600
+
+
 def test_an_empty_store_makes_a_report_that_says_so(stored: Stored, tmp_path: Path) -> None:
     assert "Nothing had arrived when this report was made." in written(stored, tmp_path)
 

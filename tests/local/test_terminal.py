@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -108,13 +109,13 @@ def test_tables_show_what_was_stored(stored: Stored, console: Console) -> None:
     rows = [" ".join(line.split()) for line in text_of(console).splitlines()]
     assert any(row.startswith("shop attempt internal 3 3 60 ms 140 ms 140 ms") for row in rows)
     assert any(
-        row.startswith("TRAX-001 ConnectionRefusedError [Errno 111] Connection refused 3 yes shop 9f86d081")
+        "TRAX-001 ConnectionRefusedError shop 3" in row and row.endswith("[Errno 111] Connection refused yes 9f86d081")
         for row in rows
     )
     assert any("POST /checkout queue, shop, web 900 ms 10 6 TRAX-001, TRAX-022" in row for row in rows)
     assert any("payment failed for good shop" in row and row.endswith("TRAX-001") for row in rows)
     assert any(row.startswith("http.server.request.duration histogram s shop 2") for row in rows)
-    assert any("http.request.method=GET http.route=/pay" in row and row.endswith("500 ms 14:14:10.000") for row in rows)
+    assert any("http.request.method=GET http.route=/pay" in row and re.search("500 ms [▁-█]{6}", row) for row in rows)
 
 
 def test_spans_of_a_broken_sender_are_all_shown(stored: Stored, console: Console) -> None:

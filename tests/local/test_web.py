@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from html.parser import HTMLParser
 
 import httpx
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 
 from support.stored import L, S, Stored, checkout_logs, failing_checkout, long_trace, metric_request, span_id, trace_id
 from trax_otel.local.web import routes
+from trax_otel.local.web.templating import environment
 
 
 class Page:
@@ -35,6 +37,7 @@ VIEWS = (
     "/logs",
     "/metrics",
     "/errors",
+    "/analysis",
     "/retries",
     "/breakers",
     "/recoveries",
@@ -267,3 +270,75 @@ def test_codes_and_names_with_any_character_still_lead_somewhere(page: Page, sto
 def test_control_characters_and_direction_overrides_are_shown(page: Page, stored: Stored) -> None:
     stored.spans(S(1, "a\x1b[31m\u202eb\x00c"))
     assert "a␛[31m\\u202eb␀c" in page.get("/traces").text
+
+
+def test_errors_are_of_the_last_day_and_older_ones_a_click_away(page: Page, full: Stored) -> None:
+    empty = Outline(page.get("/errors").text)
+    assert "There are older ones" in empty.text
+    assert "?since=all" in empty.links()
+    outline = Outline(page.get("/errors?since=all").text)
+    assert "ConnectionRefusedError" in outline.text
+    assert ("svg", "class", "spark") in outline.attributes
+
+
+def test_an_error_known_from_a_log_only_is_one_click_from_its_record(page: Page, full: Stored) -> None:
+    facts = {"exception.type": "shop.Lost", "exception.stacktrace": "File one\nFile two"}
+    full.logs(L("a task was lost", level="ERROR", trace=4711, span=1, attributes=facts))
+    (entry,) = (one for one in full.queries.errors() if one.type == "shop.Lost")
+    where = f"/logs/{entry.example_log_id}"
+    assert where in Outline(page.get("/errors?since=all").text).links()
+    record = Outline(page.get(where).text)
+    assert "File two" in record.text
+    assert "was not kept" in record.text
+    assert page.get("/logs/999999").status_code == 404
+    report = Outline(page.get("/report.html").text)
+    assert f"#l-{entry.example_log_id}" in report.links()
+
+
+def test_sql_urls_and_log_lines_stand_in_a_trace_without_a_span_being_opened(page: Page, full: Stored) -> None:
+    asked = {"db.query.text": "SELECT *\n  FROM orders", "db.system.name": "sqlite"}
+    full.spans(S(1, "GET /x", trace=50, kind="server"), S(2, "SELECT", 1, trace=50, kind="client", attributes=asked),
+               S(3, "GET", 1, trace=50, kind="client", attributes={"url.full": "http://bank/charge?n=1"}))  # fmt: skip
+    full.logs(*(L(f"line {number}", number, trace=50, span=1) for number in range(20)))
+    text = page.get(f"/traces/{trace_id(50)}").text
+    outside = re.sub(r'<div class="more".*?</div>\n?</div>', "", text, flags=re.DOTALL)
+    assert '<p class="asked">SELECT * FROM orders</p>' in outside
+    assert '<p class="asked">http://bank/charge?n=1</p>' in outside
+    said = re.findall(r'<p class="said.*?</p>', text)
+    assert len(said) == 7
+    assert "14 more" in said[3]
+
+
+def test_kind_version_and_order_can_be_asked_for(page: Page, full: Stored) -> None:
+    full.spans(S(1, "tick", trace=60, version="2.0"), S(2, "GET /in", trace=61, kind="server", took=9_000))
+    assert "tick" not in page.get("/operations?kind=entry").text.partition("<tbody>")[2]
+    assert "GET /in" in page.get("/traces?kind=entry").text
+    assert "GET /in" not in page.get("/traces?version=2.0").text.partition("<tbody>")[2]
+    first = page.get("/operations?sort=p95").text.partition("<tbody>")[2]
+    assert first.index("GET /in") < first.index("POST /checkout")
+    assert page.get("/operations?sort=size").status_code == 400
+    assert page.get("/traces?kind=odd").status_code == 400
+
+
+def test_the_analysis_has_a_page(page: Page, full: Stored) -> None:
+    outline = Outline(page.get("/analysis").text)
+    for part in ("Errors and warnings that repeat", "Where the time goes", "What is used"):
+        assert part in outline.text
+    assert f"/traces/{trace_id(1)}" in outline.links()
+
+
+@pytest.mark.parametrize("code", [f"TRAX-{number:03d}" for number in range(1, 25)])
+def test_code_in_what_a_code_means_is_no_literal_backtick(page: Page, code: str) -> None:
+    assert "`" not in Outline(page.get(f"/errors/{code}").text).text
+
+
+@pytest.mark.parametrize(
+    ("written", "made"),
+    [
+        ("set `a_b` now", "set <code>a_b</code> now"),
+        ("a ` alone", "a ` alone"),
+        ("<b> `<i>`", "&lt;b&gt; <code>&lt;i&gt;</code>"),
+    ],
+)
+def test_prose_is_escaped(written: str, made: str) -> None:
+    assert str(environment().filters["prose"](written)) == made

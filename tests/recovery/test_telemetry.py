@@ -12,7 +12,7 @@ from trax_otel import config, semconv
 from trax_otel.errors import RecoveryError
 from trax_otel.metrics import timing_context
 from trax_otel.recovery import PREPARED, RecoveryContext, RecoveryManager
-from trax_otel.signals import is_recorded
+from trax_otel.signals import is_told
 from trax_otel.testing import fake_clock
 
 SHOWN = (semconv.RECOVERY_STRATEGY, semconv.RECOVERY_OUTCOME, semconv.OUTCOME)
@@ -156,7 +156,7 @@ async def test_an_error_that_was_recorded_before_is_not_recorded_again(world, tr
         with pytest.raises(ConnectionError) as raised, timing_context("transcribe"):
             raise ConnectionError("no route")
         caught = raised.value
-        assert is_recorded(caught)
+        assert is_told(caught)
         await world.attempt(manager(world, backup), RecoveryContext("transcribe", caught))
     recover = trax_telemetry.span("recover")
     assert [event.name for event in recover.events if event.name == semconv.EXCEPTION_EVENT] == []

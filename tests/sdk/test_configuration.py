@@ -215,6 +215,18 @@ tracer_provider: {processors: [{batch: {exporter: {trax_otlp: {}}}}]}
     assert [span.name for span in endpoint.spans()] == ["declared\\ud800"]
 
 
+@pytest.mark.parametrize("text", ["a: [\n", 'file_format: "1.0"\ntracer_provider: {processors: 7}\n', "- 1\n" * 500])
+def test_a_declarative_file_that_cannot_be_used_is_one_line(
+    text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "otel.yaml").write_text(text)
+    monkeypatch.setenv("OTEL_CONFIG_FILE", str(tmp_path / "otel.yaml"))
+    with pytest.raises(InvalidConfigError, match="OTEL_CONFIG_FILE") as refused:
+        trax_otel.configure()
+    assert len(str(refused.value).splitlines()) == 1
+    assert len(str(refused.value)) < 500
+
+
 def test_limits_that_cannot_be_read_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SPAN_EVENT_COUNT_LIMIT", "lots")
     with pytest.raises(InvalidConfigError, match="OTEL_SPAN_EVENT_COUNT_LIMIT"):

@@ -165,7 +165,7 @@ def test_a_request_that_failed_tells_why_on_both_sides(
     assert "LookupError" in {row.type for row in rows}
     assert delivered.total("trax.errors") == 2
     asked = client.spans(CLIENT)
-    assert {span["attributes"]["trax.error.code"] for span in asked} == {"TRAX-009", "TRAX-012"}
+    assert {span["attributes"]["trax.error.code"] for span in asked} == {"TRAX-009", "TRAX-012", "TRAX-029"}
     assert client.total("trax.errors") == 3
     assert "s3cret" not in str(asked) + str(served)
 
@@ -241,9 +241,9 @@ def test_grpcs_statuses_are_codes_and_abort_is_no_exception(
         spans = delivered.spans(kind)
         return {span["name"].rpartition("/")[2]: span["attributes"].get("trax.error.code") for span in spans}
 
-    assert told(CLIENT) == {"echo": None, "refuse": "TRAX-009", "lose": "TRAX-009", "crash": "TRAX-009"}
+    assert told(CLIENT) == {"echo": None, "refuse": "TRAX-009", "lose": "TRAX-029", "crash": "TRAX-029"}
     served = told(SERVER)
-    assert served == {"echo": None, "refuse": None, "lose": "TRAX-009", "crash": served["crash"]}
+    assert served == {"echo": None, "refuse": None, "lose": "TRAX-029", "crash": served["crash"]}
     (crash,) = [span["attributes"] for span in delivered.spans(SERVER) if span["name"].endswith("crash")]
     assert (crash["error.type"], crash["rpc.grpc.status_code"]) == ("LookupError", 2)
     failed = delivered.queries.rows(

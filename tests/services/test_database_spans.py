@@ -123,7 +123,7 @@ def test_a_query_tells_what_it_does_and_nothing_that_was_asked_for(
         .endswith(f'{SELECT}")' + ")" * (driver == "sqlalchemy"))
     )
     failed = spans["SELECT nowhere"]
-    assert failed["trax.error.code"] == "TRAX-006"
+    assert failed["trax.error.code"] == "TRAX-026"
     (stack,) = delivered.queries.rows(
         "SELECT s.events FROM span s JOIN resource r ON r.id = s.resource_id WHERE r.service = ? AND s.name = ?",
         (delivered.service, "SELECT nowhere"),

@@ -15,13 +15,15 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from trax_otel import semconv
 from trax_otel.signals import (
     ErrorFacts,
+    count_error,
     emit_event,
     events,
-    is_recorded,
+    is_told,
     log_event,
     record_error,
     snapshot,
@@ -114,13 +116,13 @@ def test_the_opt_in_chooses_where_exceptions_go(
         assert record.attributes["exception.type"] == "ValueError"
 
 
-def test_a_pickled_or_copied_error_is_recorded_anew_only_elsewhere(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pickled_or_copied_error_is_told_anew_only_elsewhere(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     error = raised()
     assert record_error(error, FACTS)
     assert not record_error(error, FACTS)
-    assert is_recorded(copy.copy(error))
+    assert is_told(copy.copy(error))
     monkeypatch.setattr("trax_otel.lifecycle.process._process_token", "another process")
-    assert not is_recorded(pickle.loads(pickle.dumps(error)))
+    assert not is_told(pickle.loads(pickle.dumps(error)))
 
 
 def test_an_error_that_refuses_marks_and_text_is_still_recorded(seen: Seen) -> None:
@@ -174,3 +176,89 @@ def test_a_del_that_logs_while_the_spans_lock_is_held_does_not_hang(seen: Seen) 
     assert not holder.is_alive()
     scope.end("success")
     assert seen.spans["work"].events == ()
+
+
+# --- Counted and told -------------------------------------------------------------------------------------------------------
+
+
+SPECIFIC = ErrorFacts("shop.Refused", "ACME-001", "api", retryable=False, fingerprint="ba5", rank=2)
+
+
+def wrapped() -> RuntimeError:
+    outer = RuntimeError("outer")
+    outer.__cause__ = raised()
+    return outer
+
+
+def unsampled() -> Any:
+    context = SpanContext(1, 2, is_remote=False)
+    return NonRecordingSpan(context)
+
+
+def test_where_no_span_can_tell_a_record_does_and_only_once(seen: Seen) -> None:
+    error, span = raised(), unsampled()
+    assert not is_told(error, span)
+    assert record_error(error, FACTS, span=span)
+    assert not record_error(error, FACTS, span=span)
+    (record,) = seen.records
+    assert (record.event_name, record.trace_id, record.span_id) == ("exception", 1, 2)
+    assert is_told(error, span)
+
+
+def test_what_was_counted_is_not_told_before_something_leaves(seen: Seen) -> None:
+    error, before = raised(), errors_counted()
+    count_error(error, FACTS)
+    assert not is_told(error)
+    assert record_error(error, FACTS)
+    assert errors_counted() == before + 1
+    assert len(seen.records) == 1
+
+
+def test_without_anything_that_leaves_an_error_is_not_told() -> None:
+    restore = use_providers()
+    error = raised()
+    record_error(error, FACTS)
+    restore()
+    assert not is_told(error)
+
+
+def test_no_event_lies_after_its_spans_end(seen: Seen) -> None:
+    scope = start_span("work", start_time=1_000)
+    scope.end("failure", raised(), FACTS, end_time=2_000)
+    (event,) = seen.spans["work"].events
+    assert event.timestamp == seen.spans["work"].end_time == 2_000
+
+
+def test_a_wrapper_is_told_with_what_it_wraps(seen: Seen) -> None:
+    error, before = wrapped(), errors_counted()
+    outer, inner = start_span("outer"), start_span("inner")
+    inner.end("failure", error.__cause__, FACTS)
+    outer.end("failure", error, ErrorFacts("RuntimeError", "TRAX-017", "processing", False, "c0d", rank=0))
+    assert len(seen.spans["inner"].events) == 1
+    assert seen.spans["outer"].events == ()
+    attributes = seen.spans["outer"].attributes
+    assert attributes[semconv.ERROR_TYPE] == "RuntimeError"
+    assert (attributes[semconv.ERROR_CODE], attributes[semconv.ERROR_FINGERPRINT]) == ("TRAX-004", "f00")
+    assert errors_counted() == before + 1
+
+
+def test_a_wrapper_that_says_more_is_told_and_names_what_it_replaces(seen: Seen) -> None:
+    error = wrapped()
+    outer, inner = start_span("outer"), start_span("inner")
+    inner.end("failure", error.__cause__, FACTS)
+    outer.end("failure", error, SPECIFIC)
+    (event,) = seen.spans["outer"].events
+    assert event.attributes[semconv.ERROR_CODE] == "ACME-001"
+    assert event.attributes[semconv.ERROR_REPLACES] == "f00"
+
+
+def test_context_and_severity_are_where_the_error_is_told(seen: Seen) -> None:
+    facts = ErrorFacts(
+        "ValueError", "TRAX-004", "validation", False, severity="warning", context={"trax.error.context.n": 7}
+    )
+    scope = start_span("work")
+    scope.end("failure", raised(), facts)
+    record_error(raised(), facts)
+    for told in (seen.spans["work"].events[0], seen.records[0]):
+        assert (told.attributes[semconv.ERROR_SEVERITY], told.attributes["trax.error.context.n"]) == ("warning", 7)
+    assert semconv.ERROR_SEVERITY not in seen.spans["work"].attributes

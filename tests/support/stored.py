@@ -38,6 +38,7 @@ class S:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     events: Sequence[tuple[str, float, Mapping[str, Any]]] = ()
     links: Sequence[tuple[int, int, Mapping[str, Any]]] = ()
+    version: str = "1.4.2"
 
 
 @dataclass
@@ -70,10 +71,10 @@ def put(target: Any, attributes: Mapping[str, Any]) -> None:
         setattr(pair.value, kind, value)
 
 
-def resource(target: Any, service: str, instance: str = "") -> None:
+def resource(target: Any, service: str, instance: str = "", version: str = "1.4.2") -> None:
     put(
         target.attributes,
-        {"service.name": service, "service.version": "1.4.2", "service.instance.id": instance or f"{service}-1"},
+        {"service.name": service, "service.version": version, "service.instance.id": instance or f"{service}-1"},
     )
 
 
@@ -85,7 +86,7 @@ def span_request(spans: Iterable[S]) -> bytes:
     request = ExportTraceServiceRequest()
     for one in spans:
         added = request.resource_spans.add()
-        resource(added.resource, one.service)
+        resource(added.resource, one.service, version=one.version)
         scope = added.scope_spans.add()
         scope.scope.name = "tests"
         span = scope.spans.add(

@@ -181,8 +181,7 @@ def _show(endpoint: Endpoint, report: Path, console: Console, answers: tuple[str
         print_whole_trace(queries, trace_id, console)
     if answers:
         show(queries, answers, console)
-    console.print(f"\npage       {endpoint.url}", highlight=False)
-    console.print(f"report     {write_report(queries, report)}", highlight=False, soft_wrap=True)
+    console.print(f"\nreport     {write_report(queries, report)}", highlight=False, soft_wrap=True)
 
 
 def _failing_trace(queries: Queries) -> str | None:

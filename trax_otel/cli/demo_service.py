@@ -15,6 +15,8 @@ import urllib.request
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from ..local.schema import private_file
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -37,7 +39,7 @@ class Program:
         self, name: str, command: list[str], *, endpoint: str, output: Path, stdout: int | None = None
     ) -> None:
         self._output = output
-        with output.open("wb") as log:
+        with private_file(output) as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "trax_otel", "run", "--quiet", "--service-name", name, "--endpoint", endpoint, "--",
                  *command],

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ..local.asked import attribute, duration_ns, moment_ns
 from ..local.model import Filter
+from ..local.records import ENTRY, KINDS
 
 Asked = TypeVar("Asked")
 
@@ -38,14 +39,29 @@ def port(written: str) -> int:
     return int(written)
 
 
-def add_filters(parser: argparse.ArgumentParser, *, figures: bool = False) -> None:
-    """The filters that all views share; `figures`: without those that ask for single spans."""
+def number(written: str) -> int:
+    """A whole number from 1, maybe with a suffix: `500k`, `2M`, `1G` (powers of 1000). Raises ValueError."""
+    power = {"k": 10**3, "m": 10**6, "g": 10**9}.get(written[-1:].lower(), 1)
+    digits = written[:-1] if power > 1 else written
+    if not (digits.isascii() and digits.isdigit() and 0 < int(digits) < 10**12):
+        raise ValueError(f"{written!r} is no number: write 50000, 500k or 2M")
+    return int(digits) * power
+
+
+def add_filters(
+    parser: argparse.ArgumentParser, *, figures: bool = False, kinds: bool = False, since: str = ""
+) -> None:
+    """The filters that all views share.
+
+    `figures`: without those that ask for single spans; `kinds`: with one for the kind of span; `since`: the default.
+    """
     group = parser.add_argument_group("filters")
     group.add_argument("--service", default="", metavar="NAME", help="of this service")
     group.add_argument("--operation", default="", metavar="NAME", help="of this span name (logs: of this logger)")
     group.add_argument(
-        "--since", type=option(moment_ns), default=0, metavar="TIME", help="from 15m ago, or an ISO time"
-    )
+        "--since", type=option(moment_ns), default=since or 0, metavar="TIME",
+        help="from 15m ago, or an ISO time" + (f" (default: {since}; all: whenever)" if since else ""),
+    )  # fmt: skip
     group.add_argument(
         "--until", type=option(moment_ns), default=0, metavar="TIME", help="up to a time, written as for --since"
     )
@@ -53,8 +69,15 @@ def add_filters(parser: argparse.ArgumentParser, *, figures: bool = False) -> No
     group.add_argument("--errors", action="store_true", help="failed ones only")
     group.add_argument("--limit", type=positive, default=50, metavar="N", help="at most so many (default: %(default)s)")
     if figures:
-        parser.set_defaults(code="", min_duration=0, attr=[])
+        parser.set_defaults(code="", min_duration=0, attr=[], kind="", service_version="")
         return
+    group.add_argument("--service-version", default="", metavar="VERSION", help="of this version of a service")
+    if kinds:
+        group.add_argument(
+            "--kind", default="", choices=(ENTRY, *KINDS[1:]), help="spans of this kind; entry: requests and jobs only"
+        )
+    else:
+        parser.set_defaults(kind="")
     group.add_argument("--code", default="", metavar="CODE", help="with this error code, such as TRAX-001")
     group.add_argument(
         "--min-duration", type=option(duration_ns), default=0, metavar="TIME", help="at least this long: 250ms, 2s"
@@ -68,6 +91,8 @@ def filter_of(options: argparse.Namespace, **more: Any) -> Filter:
     """The filter that the options ask for."""
     chosen: dict[str, Any] = {
         "service": options.service,
+        "version": options.service_version,
+        "kind": options.kind,
         "operation": options.operation,
         "code": options.code,
         "since_ns": options.since,

@@ -15,7 +15,8 @@ from ..semconv.standard import first
 from ..signals import ErrorFacts
 from .classification import _retryable
 from .codes import error_code
-from .verdict import Verdict, grpc_status, http, sql_state
+from .database_libraries import mysql_number, sql_state
+from .verdict import Verdict, grpc_status, http
 
 GRPC_STATUSES: Final = (
     "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
@@ -69,7 +70,9 @@ def _by_grpc(attributes: Mapping[str, Any], *, server: bool) -> tuple[str, Verdi
 
 def _by_database(attributes: Mapping[str, Any]) -> tuple[str, Verdict] | None:
     state = first(attributes, *standard.DB_STATUS)
-    verdict = sql_state(state) if isinstance(state, str) else None
+    if not isinstance(state, str):
+        return None
+    verdict = sql_state(state) if len(state) == 5 else mysql_number(int(state)) if state.isdecimal() else None
     return None if verdict is None else (str(state), verdict)
 
 

@@ -29,6 +29,7 @@ from .hierarchy import (
     InvalidInputError,
     PermissionError,
     ProcessingError,
+    StreamError,
     TimeoutError,
 )
 from .libraries import RULES
@@ -52,6 +53,10 @@ _NETWORK_ERRNOS: Final = {
                  "EHOSTDOWN", "ENOTCONN", "EADDRNOTAVAIL")
     if hasattr(errno, name)
 }  # fmt: skip
+_FILE_ERRNOS: Final = {errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.EXDEV, errno.ELOOP,
+                       errno.ENAMETOOLONG, errno.ENODEV, getattr(errno, "ESTALE", errno.EROFS),
+                       getattr(errno, "ETXTBSY", errno.EROFS)}  # fmt: skip
+"""Only files and folders have these; others that name no file are a stream's."""
 _FULL_ERRNOS: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 _PASSING_ERRNOS: Final = {errno.EAGAIN, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.EBUSY,
                           getattr(errno, "ESTALE", errno.EAGAIN)}  # fmt: skip
@@ -208,9 +213,8 @@ def _os_error(error: builtins.OSError) -> Verdict:
         return Verdict(ConnectionError, True)
     if code == errno.ETIMEDOUT:
         return Verdict(TimeoutError, True)
-    if code in _PASSING_ERRNOS:
-        return Verdict(FileSystemError, True)
-    return Verdict(FileSystemError, False)
+    kind = FileSystemError if error.filename is not None or code in _FILE_ERRNOS else StreamError
+    return Verdict(kind, code in _PASSING_ERRNOS)
 
 
 def _name_resolution(error: builtins.OSError) -> Verdict:
@@ -252,10 +256,10 @@ _BUILTINS: Final[tuple[tuple[tuple[type | str, ...], Rule], ...]] = (
     ((builtins.PermissionError,), Always(PermissionError, False)),
     ((OSError,), _os_error),
     (("asyncio.exceptions.IncompleteReadError",), Always(ConnectionError, True)),
-    ((EOFError,), Always(CorruptedFileError, False)),
+    ((EOFError,), Always(StreamError, False)),
     ((UnicodeError,), Always(FormatError, False)),
     ((ImportError,), Always(EnvironmentError, False)),
-    ((ValueError, TypeError), Always(InvalidInputError, False)),
-    ((SyntaxError, LookupError, ArithmeticError, AttributeError, NameError, AssertionError, RuntimeError, BufferError,
+    ((ValueError,), Always(InvalidInputError, False)),
+    ((SyntaxError, LookupError, ArithmeticError, AttributeError, NameError, TypeError, AssertionError, RuntimeError, BufferError,
       ReferenceError, SystemError), Always(ProcessingError, False)),
 )  # fmt: skip

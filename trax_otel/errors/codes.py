@@ -19,6 +19,9 @@ PROCESSING: Final = "processing"
 CONFIGURATION: Final = "configuration"
 CATEGORIES: Final = (NETWORK, API, FILESYSTEM, VALIDATION, PROCESSING, CONFIGURATION)
 
+GENERIC: Final = frozenset({"TRAX-017", "TRAX-021"})
+"""Codes which say no more than that something failed."""
+
 _FORM: Final = r"[A-Z][A-Z0-9]{1,15}-[0-9]{3,5}"
 
 
@@ -106,7 +109,7 @@ _OURS: Final = (
     ErrorCode(
         "TRAX-006", "Configuration error", CONFIGURATION, False,
         "A setting is missing, has a value that is not allowed, or the environment lacks what the program needs (a module, a "
-        "credential, a table).",
+        "credential, a database of that name).",
         "Set what the message names. Retrying cannot help; a deployment that just changed is the likely origin.",
         "critical",
     ),
@@ -126,8 +129,9 @@ _OURS: Final = (
     ),
     ErrorCode(
         "TRAX-009", "API request failed", API, False,
-        "The API answered with an error of its own (a 4xx or 5xx without a code of its own here), or broke the protocol.",
-        "Read status and body. A 4xx asks for another request, a 5xx for the operator of the API.",
+        "The API refused the request (a 4xx without a code of its own here, gRPC's NOT_FOUND or UNIMPLEMENTED), or broke the "
+        "protocol.",
+        "Read status and body: another request is asked for.",
     ),
     ErrorCode(
         "TRAX-010", "Rate limit exceeded", API, True,
@@ -210,6 +214,59 @@ _OURS: Final = (
         "taken the operation over in the meantime.",
         "Look at the store (disk, connection) and at `trax-otel state show` for who holds the operation now. What the "
         "store had recorded is resumed there; steps are run at least once, recorded results never twice.",
+    ),
+    ErrorCode(
+        "TRAX-024", "Database connection failed", NETWORK, True,
+        "The database refused or dropped the connection, is starting or shutting down, or has no connection left to give; for"
+        " SQLite: the file could not be opened.",
+        "Look whether the database is up, its address, and how many connections it has and allows. After a restart, "
+        "connections of a pool are stale: let the pool test them (`pool_pre_ping`).",
+    ),
+    ErrorCode(
+        "TRAX-025", "Database constraint violated", VALIDATION, False,
+        "The data contradict a constraint: a key that exists already, a reference to a row that does not, a value that is "
+        "missing or not allowed.",
+        "The message names the constraint. Where two writers race for one key, write what holds for both (`ON CONFLICT`), or "
+        "answer the second one.",
+        "warning",
+    ),
+    ErrorCode(
+        "TRAX-026", "Database query refused", PROCESSING, False,
+        "The database does not accept the statement: its syntax, a table, column or function that is not there, a wrong "
+        "number of parameters, a read-only database.",
+        "Compare the statement with the schema: a deployment whose migration did not run is the likely origin. Repeating it "
+        "cannot help.",
+    ),
+    ErrorCode(
+        "TRAX-027", "Database lock not obtained", API, True,
+        "Another transaction was in the way: a lock that was not released in time, a deadlock, a serialization failure.",
+        "Repeat the whole transaction with back-off. If it happens often: shorter transactions, and rows in one order "
+        "everywhere.",
+        "warning",
+    ),
+    ErrorCode(
+        "TRAX-028", "Database timeout", NETWORK, True,
+        "The statement was cancelled for its time limit, the database did not answer in time, or the pool had no free "
+        "connection.",
+        "Open a slow trace and see which statement takes the time, and whether connections are held while something else is "
+        "done. Raise the limit or the pool only after that.",
+    ),
+    ErrorCode(
+        "TRAX-029", "API server error", API, False,
+        "The API failed at answering: a 500 or another 5xx that says no more, gRPC's INTERNAL, UNKNOWN or DATA_LOSS.",
+        "The cause is on the other side: follow the trace into it, or ask its operator. Whether to repeat depends on what the"
+        " call does.",
+    ),
+    ErrorCode(
+        "TRAX-030", "Stream failed", PROCESSING, False,
+        "A stream, pipe, terminal or socket could not be read or written any further: closed, of another kind than was "
+        "expected, not ready, or ended early.",
+        "The message has the reason. Look who closes the other end, and whether something is used after it was closed.",
+    ),
+    ErrorCode(
+        "TRAX-031", "Database error", PROCESSING, False,
+        "The database reports a failure that none of its other codes tells: an internal error, an unsupported operation.",
+        "Read the message and the database's own log.",
     ),
 )  # fmt: skip
 

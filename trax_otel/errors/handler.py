@@ -8,8 +8,10 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, overload
 
+from opentelemetry.trace import get_current_span
+
 from .. import lifecycle
-from ..signals import ErrorFacts, mark_in_trace, marked_in_trace, record_error
+from ..signals import ErrorFacts, bears, note, noted, record_error
 from ..signals.stacktrace import exc_info
 from .awaiting import SETTLED, has_to_be_awaited, is_coroutine_function, refuse_awaitable, watched_from_aside
 from .control_flow import is_time_limit, steers
@@ -48,7 +50,9 @@ class _Handling:
         if not isinstance(error, Exception) or steers(type(error)):
             return False
         facts = error_facts(error)
-        for tell in (record_error, self._log_once):
+        # Where no span tells of it, the line in the log does.
+        told_by_span = bears(get_current_span())
+        for tell in (record_error, self._log_once) if told_by_span else (self._log_once, record_error):
             try:
                 tell(error, facts)
             except Exception as failure:  # an error whose attributes raise, a filter or handler of the application's
@@ -61,9 +65,9 @@ class _Handling:
         return not (self.reraise or is_time_limit(type(error)))
 
     def _log_once(self, error: Exception, facts: ErrorFacts) -> None:
-        if marked_in_trace(error, _LOGGED):
+        if noted(error, _LOGGED):
             return
-        mark_in_trace(error, _LOGGED)
+        note(error, _LOGGED)
         logger = self.logger or logging.getLogger(self.name.rpartition(".")[0] or self.name)
         extra = {"error_code": facts.code, "error_type": type(error).__name__, "operation": self.name}
         logger.error("%s failed: %s", self.name, facts.code, exc_info=exc_info(error), extra=extra)

@@ -4,12 +4,16 @@ TraxError
 ├── NetworkError                 TRAX-001   retryable
 │   ├── ConnectionError          TRAX-001   also builtins.ConnectionError
 │   ├── TimeoutError             TRAX-005   also builtins.TimeoutError
-│   └── DNSResolutionError       TRAX-008
+│   ├── DNSResolutionError       TRAX-008
+│   ├── DatabaseConnectionError  TRAX-024   retryable; also a DatabaseError and a ConnectionError
+│   └── DatabaseTimeoutError     TRAX-028   retryable; also a DatabaseError and a TimeoutError
 ├── APIError                     TRAX-009
 │   ├── AuthenticationError      TRAX-002
 │   ├── RateLimitError           TRAX-010   retryable
 │   ├── QuotaExceededError       TRAX-011
-│   └── ServiceUnavailableError  TRAX-012   retryable
+│   ├── ServiceUnavailableError  TRAX-012   retryable
+│   │   └── DatabaseLockError    TRAX-027   retryable; also a DatabaseError
+│   └── ServerError              TRAX-029
 ├── FileSystemError              TRAX-013
 │   ├── FileNotFoundError        TRAX-003   also builtins.FileNotFoundError
 │   ├── PermissionError          TRAX-014   also builtins.PermissionError
@@ -18,11 +22,15 @@ TraxError
 ├── ValidationError              TRAX-004
 │   ├── InvalidInputError        TRAX-004
 │   ├── MissingRequiredFieldError TRAX-004
-│   └── FormatError              TRAX-004
+│   ├── FormatError              TRAX-004
+│   └── DatabaseIntegrityError   TRAX-025   also a DatabaseError
 ├── ProcessingError              TRAX-017
 │   ├── TranscriptionError       TRAX-018
 │   ├── EnhancementError         TRAX-019
 │   ├── MediaProcessingError     TRAX-020
+│   ├── StreamError              TRAX-030
+│   ├── DatabaseError            TRAX-031
+│   │   └── DatabaseQueryError   TRAX-026
 │   └── RecoveryError            TRAX-007
 └── ConfigurationError           TRAX-006
     ├── MissingConfigError       TRAX-006
@@ -94,6 +102,12 @@ class ServiceUnavailableError(APIError):
     """The service cannot answer now."""
 
     default_code = "TRAX-012"
+
+
+class ServerError(APIError):
+    """The API failed at answering: a 5xx that says no more, gRPC's INTERNAL, UNKNOWN or DATA_LOSS."""
+
+    default_code = "TRAX-029"
 
 
 # --- File system -------------------------------------------------------------------------------------------------------
@@ -177,6 +191,12 @@ class MediaProcessingError(ProcessingError):
     default_code = "TRAX-020"
 
 
+class StreamError(ProcessingError):
+    """A stream, pipe or socket could not be read or written any further."""
+
+    default_code = "TRAX-030"
+
+
 class RecoveryError(ProcessingError):
     """Every way to recover failed. `causes` has one error for each that was tried."""
 
@@ -211,3 +231,42 @@ class InvalidConfigError(ConfigurationError):
 
 class EnvironmentError(ConfigurationError):
     """The environment lacks what the program needs."""
+
+
+# --- Databases: each of its category too ------------------------------------------------------------------------------------
+
+
+class DatabaseError(ProcessingError):
+    """A database failed at what it was asked."""
+
+    default_code = "TRAX-031"
+
+
+class DatabaseQueryError(DatabaseError):
+    """The database does not accept the statement: its syntax, a table or column that is not there."""
+
+    default_code = "TRAX-026"
+
+
+class DatabaseConnectionError(ConnectionError, DatabaseError):
+    """No connection to the database could be made, or it broke."""
+
+    default_code = "TRAX-024"
+
+
+class DatabaseTimeoutError(TimeoutError, DatabaseError):
+    """The database, or a connection to it, was not to be had in time."""
+
+    default_code = "TRAX-028"
+
+
+class DatabaseLockError(ServiceUnavailableError, DatabaseError):
+    """Another transaction was in the way: a lock, a deadlock, a serialization failure."""
+
+    default_code = "TRAX-027"
+
+
+class DatabaseIntegrityError(ValidationError, DatabaseError):
+    """The data contradict a constraint: unique, foreign key, not null, check."""
+
+    default_code = "TRAX-025"

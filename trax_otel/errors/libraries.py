@@ -10,22 +10,20 @@ from typing import Final
 
 from .cloud_libraries import BOTOCORE, google_failed, grpc_failed
 from .control_flow import ANSWERS, answered_status
-from .database_libraries import PSYCOPG, sqlalchemy_failed
+from .database_libraries import ASYNCPG, DJANGO, DRIVER, PSYCOPG, PYMONGO, SQLALCHEMY, SQLITE
 from .hierarchy import (
     APIError,
     AuthenticationError,
     ConfigurationError,
     ConnectionError,
-    CorruptedFileError,
-    InvalidConfigError,
+    DNSResolutionError,
     InvalidInputError,
-    ProcessingError,
     ServiceUnavailableError,
     TimeoutError,
     ValidationError,
 )
 from .http_libraries import AIOHTTP, HTTPX, REQUESTS, URLLIB3, connection_failed, urllib_failed
-from .verdict import MISSING_CREDENTIALS, Always, Rule, Verdict, http, sqlite_message
+from .verdict import MISSING_CREDENTIALS, Always, Rule, Verdict, http
 
 
 def _answers(error: BaseException) -> Verdict | None:
@@ -55,29 +53,23 @@ _LIBRARIES: Final[dict[str, dict[str, Rule]]] = {
         "LockError": Always(ServiceUnavailableError, True),
         "RedisError": Always(APIError, False),
     },
-    "sqlalchemy": {
-        "IntegrityError": sqlalchemy_failed(Verdict(ValidationError, False)),
-        "DataError": sqlalchemy_failed(Verdict(InvalidInputError, False)),
-        "ProgrammingError": sqlalchemy_failed(Verdict(ConfigurationError, False)),
-        "OperationalError": sqlalchemy_failed(Verdict(ConnectionError, True)),
-        "InterfaceError": sqlalchemy_failed(Verdict(ConnectionError, True)),
-        "DBAPIError": sqlalchemy_failed(Verdict(ProcessingError, False)),
-        "TimeoutError": Always(TimeoutError, True),
-        "ArgumentError": Always(InvalidConfigError),
-        "NoSuchModuleError": Always(InvalidConfigError),
-        "NoResultFound": Always(InvalidInputError),
-        "MultipleResultsFound": Always(InvalidInputError),
-        "SQLAlchemyError": Always(ProcessingError, False),
-    },
-    "asyncpg": {"PostgresError": PSYCOPG["Error"], "InterfaceError": PSYCOPG["InterfaceError"]},
+    "sqlalchemy": SQLALCHEMY,
+    "django": DJANGO,
+    "asyncpg": ASYNCPG,
     "psycopg": PSYCOPG,
     "psycopg2": PSYCOPG,
     "psycopg_pool": PSYCOPG,
-    "sqlite3": {
-        "IntegrityError": Always(ValidationError),
-        "OperationalError": lambda error: sqlite_message(str(error)) or Verdict(ProcessingError, False),
-        "ProgrammingError": Always(InvalidInputError),
-        "DatabaseError": lambda error: sqlite_message(str(error)) or Verdict(CorruptedFileError, False),
+    "sqlite3": SQLITE,
+    **dict.fromkeys(("pymysql", "MySQLdb", "mysql", "pg8000", "oracledb", "pyodbc"), DRIVER),
+    "pymongo": PYMONGO,
+    "twisted": {
+        "TimeoutError": Always(TimeoutError, True),
+        "TCPTimedOutError": Always(TimeoutError, True),
+        "DNSLookupError": Always(DNSResolutionError, False),
+        "ConnectError": Always(ConnectionError, True),
+        "ConnectionClosed": Always(ConnectionError, True),
+        "ConnectionLost": Always(ConnectionError, True),
+        "ConnectionDone": Always(ConnectionError, True),
     },
     "grpc": {"RpcError": grpc_failed, "FutureTimeoutError": Always(TimeoutError, True)},
     "google": {

@@ -16,7 +16,12 @@ Generated from `trax_otel/errors/codes.py` by `make docs`.
 
 Every error that trax_otel records carries a code, on the span (`trax.error.code`), on the log record and on the counter
 `trax.errors`. Codes are stable: an alert or a runbook may name them. Errors of one code group further by
-`trax.error.fingerprint` (code, type, and the application's innermost functions).
+`trax.error.fingerprint` (code, type, and the application's innermost functions; outside the application, the library's and the
+message without its values).
+
+An error that a sampled span tells of is found by TraceQL; every other by LogQL, which leaves out records that repeat what was
+told before (`trax.error.recorded`). `trax-otel local errors` knows both. Exceptions that are joined (`__cause__`, `__context__`,
+a library's `orig`) are one error, under its most specific code; each error counts once in PromQL.
 """
 
 
@@ -53,6 +58,15 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
+def _logql(name: str) -> str:
+    return name.replace(".", "_")
+
+
+_IS_ERROR: Final = f'{_logql(semconv.EXCEPTION_TYPE)} != "" or severity_text =~ "ERROR|FATAL"'
+_TELLING: Final = f'{_IS_ERROR} | {_logql(semconv.ERROR_RECORDED)} != "true"'
+"""LogQL: the records that tell of an error, each error once; events that only bear a code (a retry to come) are none."""
+
+
 def _section(entry: ErrorCode) -> list[str]:
     attribute = semconv.ERROR_CODE
     metric = semconv.ERRORS.name.replace(".", "_")
@@ -70,7 +84,7 @@ def _section(entry: ErrorCode) -> list[str]:
         "```",
         f"trax-otel local errors --code {entry.code}",
         f'TraceQL:  {{ span.{attribute} = "{entry.code}" }}',
-        f'LogQL:    {{service_name=~".+"}} | {attribute.replace(".", "_")} = "{entry.code}"',
+        f'LogQL:    {{service_name=~".+"}} | {_logql(attribute)} = "{entry.code}" | {_TELLING}',
         f'PromQL:   sum by (service_name, error_type) (rate({metric}_total{{trax_error_code="{entry.code}"}}[5m]))',
         "```",
     ]

@@ -10,16 +10,14 @@ from .base import TraxError
 from .hierarchy import (
     APIError,
     AuthenticationError,
-    ConfigurationError,
-    ConnectionError,
     EnvironmentError,
     InvalidInputError,
     ProcessingError,
     QuotaExceededError,
     RateLimitError,
+    ServerError,
     ServiceUnavailableError,
     TimeoutError,
-    ValidationError,
 )
 
 
@@ -82,7 +80,9 @@ def http(
         return Verdict(ServiceUnavailableError, again or wait is not None, wait, status)
     if status in {502, 504}:
         return Verdict(ServiceUnavailableError, again, wait, status)
-    return Verdict(APIError, status == 500 and again, wait, status)
+    if status is not None and 500 <= status <= 599:
+        return Verdict(ServerError, status == 500 and again, wait, status)
+    return Verdict(APIError, False, wait, status)
 
 
 def header(headers: Mapping[str, Any] | None, name: str) -> Any:
@@ -121,7 +121,7 @@ def retry_after(value: Any) -> float | None:
 
 _GRPC: Final[dict[str, Verdict]] = {
     "CANCELLED": Verdict(ProcessingError, False),
-    "UNKNOWN": Verdict(APIError, False),
+    "UNKNOWN": Verdict(ServerError, False),
     "INVALID_ARGUMENT": Verdict(InvalidInputError, False),
     "DEADLINE_EXCEEDED": Verdict(TimeoutError, False),
     "NOT_FOUND": Verdict(APIError, False),
@@ -132,57 +132,16 @@ _GRPC: Final[dict[str, Verdict]] = {
     "FAILED_PRECONDITION": Verdict(APIError, False),
     "ABORTED": Verdict(ServiceUnavailableError, True),
     "OUT_OF_RANGE": Verdict(InvalidInputError, False),
-    "UNIMPLEMENTED": Verdict(ConfigurationError, False),
-    "INTERNAL": Verdict(APIError, False),
+    "UNIMPLEMENTED": Verdict(APIError, False),
+    "INTERNAL": Verdict(ServerError, False),
     "UNAVAILABLE": Verdict(ServiceUnavailableError, True),
-    "DATA_LOSS": Verdict(APIError, False),
+    "DATA_LOSS": Verdict(ServerError, False),
 }
 
 
 def grpc_status(name: str, wait: float | None = None) -> Verdict:
     """By the name of a gRPC status: UNAVAILABLE, RESOURCE_EXHAUSTED and ABORTED are retryable."""
     return _GRPC.get(name, Verdict(APIError, False))._replace(retry_after=wait)
-
-
-_SQL_CLASSES: Final[dict[str, Verdict]] = {
-    "08": Verdict(ConnectionError, True),
-    "22": Verdict(InvalidInputError, False),
-    "23": Verdict(ValidationError, False),
-    "28": Verdict(AuthenticationError, False),
-    "3D": Verdict(ConfigurationError, False),
-    "3F": Verdict(ConfigurationError, False),
-    "42": Verdict(ConfigurationError, False),
-    "53": Verdict(ServiceUnavailableError, True),
-    "58": Verdict(ServiceUnavailableError, False),
-}
-_SQL_STATES: Final[dict[str, Verdict]] = {
-    "40001": Verdict(ServiceUnavailableError, True),
-    "40P01": Verdict(ServiceUnavailableError, True),
-    "55P03": Verdict(ServiceUnavailableError, True),
-    "57014": Verdict(TimeoutError, False),
-    "57P01": Verdict(ServiceUnavailableError, True),
-    "57P02": Verdict(ServiceUnavailableError, True),
-    "57P03": Verdict(ServiceUnavailableError, True),
-    "57P05": Verdict(ServiceUnavailableError, True),
-    "42501": Verdict(AuthenticationError, False),
-}
-
-
-def sql_state(state: str | None) -> Verdict | None:
-    """By SQLSTATE; retryable means: the whole transaction."""
-    if not state:
-        return None
-    return _SQL_STATES.get(state) or _SQL_CLASSES.get(state[:2])
-
-
-def sqlite_message(text: str) -> Verdict | None:
-    """SQLite has no SQLSTATE; its message tells."""
-    lowered = text.lower()
-    if "locked" in lowered or "busy" in lowered:
-        return Verdict(ServiceUnavailableError, True)
-    if "no such" in lowered or "syntax error" in lowered or "unable to open" in lowered or "readonly" in lowered:
-        return Verdict(ConfigurationError, False)
-    return None
 
 
 MISSING_CREDENTIALS: Final = Verdict(EnvironmentError, False)

@@ -1,4 +1,4 @@
-"""Uncaught exceptions become errors with codes: of the main thread, of threads, of asyncio, and unraisable ones.
+"""Uncaught exceptions become errors with codes: of the main thread, threads, child processes, asyncio, and unraisable ones.
 
 Each hook tells and then calls the one that was there before, so what the service prints stays as it was.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import atexit
 import sys
 import threading
-from functools import partial
+from functools import partial, wraps
 from typing import Any, Final, Literal
 
 from .. import semconv
 from .imports import when_imported
 
-Source = Literal["main", "thread", "asyncio", "unraisable"]
+Source = Literal["main", "thread", "process", "asyncio", "unraisable"]
 _MARK: Final = "__trax_hooked__"
 
 
@@ -29,19 +29,20 @@ def install_hooks() -> None:
     atexit.register(_report_behind_our_back)
     for module in ("asyncio.base_events", "uvloop"):
         when_imported(module, partial(_hook_loops, module))
+    when_imported("multiprocessing.util", _hook_children)
 
 
 def report_uncaught(error: BaseException | None, source: Source, thread: str = "") -> None:
     """Count an uncaught error and send a log record; never raises. What is no `Exception`, nor a group that holds one, is none.
 
-    Where it was recorded before, the record says so, and it counts once.
+    Where it was told before, the record says so, and it counts once.
     """
     if error is None or not (isinstance(error, Exception) or hasattr(error, "exceptions")):
         return
     try:
         from ..errors import error_facts
         from ..errors.control_flow import leaves
-        from ..signals.events import count_error, emit_record, exception_attributes
+        from ..signals.events import count_error, emit_record, exception_attributes, is_told, mark_told
         from ..signals.stacktrace import describe
 
         if not any(isinstance(leaf, Exception) for leaf in leaves(error)):
@@ -51,10 +52,12 @@ def report_uncaught(error: BaseException | None, source: Source, thread: str = "
         if thread:
             attributes[semconv.THREAD_NAME] = thread
         attributes.update(exception_attributes(error, facts))
-        if not count_error(error, facts):
+        count_error(error, facts)
+        if is_told(error):
             attributes[semconv.ERROR_RECORDED] = True
         body = f"uncaught in {source}{f' {thread}' if thread else ''}: {describe(error)}"
         emit_record(semconv.EXCEPTION_EVENT, attributes, "FATAL" if source == "main" else "ERROR", body)
+        mark_told(error, facts)
     except Exception:  # the exception that is being reported matters more than ours
         return
 
@@ -87,6 +90,21 @@ def _thread_hook(before: Any) -> Any:
     return excepthook
 
 
+def _hook_children() -> None:
+    """multiprocessing prints what ends a child, and calls no hook; it tidies up while the exception is on its way."""
+    module: Any = sys.modules["multiprocessing.util"]
+    before = getattr(module, "_exit_function", None)
+    if before is None or hasattr(before, _MARK):
+        return
+
+    @wraps(before)
+    def exit_function(*arguments: Any, **options: Any) -> Any:
+        report_uncaught(sys.exc_info()[1], "process")
+        return before(*arguments, **options)
+
+    module._exit_function = _marked(exit_function)
+
+
 def _is_of_a_fork(traceback: Any) -> bool:
     """Whether it was raised by gevent's own hook after a fork: it asserts that no thread it did not start was there."""
     while traceback is not None and traceback.tb_next is not None:
@@ -116,12 +134,12 @@ def _hook_loops(name: str) -> None:
         error = context.get("exception")
         if _has_own_handler(self):
             report_uncaught(error, "asyncio")
-        elif isinstance(error, Exception):
-            from ..errors import error_facts
-            from ..signals import count_error
-
-            count_error(error, error_facts(error))
         before(self, context)
+        if isinstance(error, Exception):
+            from ..signals import is_told
+
+            if not is_told(error):  # the line that asyncio's own handler logs does not leave
+                report_uncaught(error, "asyncio")
 
     try:
         loop_type.call_exception_handler = _marked(call_exception_handler)

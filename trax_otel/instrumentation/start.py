@@ -16,6 +16,7 @@ from typing import Final
 
 from .. import deferral, lifecycle
 from ..guarded import is_offered, replaced
+from .announcing import announce_providers
 from .hooks import install_hooks
 from .imports import when_imported
 from .jobs import adopt_job_libraries
@@ -67,6 +68,7 @@ def _defer() -> None:
 
 
 def _watch_imports() -> None:
+    announce_providers()
     watch_patching(deferral.wait_while_running)
     watch_records()
     when_imported("opentelemetry.propagate", _add_correlation)

@@ -9,6 +9,9 @@ from typing import Final
 
 _UNITS: Final = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "min": 60 * 10**9, "h": 3_600 * 10**9,
                  "d": 86_400 * 10**9}  # fmt: skip
+ALL: Final = "all"
+ERRORS_SINCE: Final = "24h"
+"""How far back errors are shown where nothing else is asked for."""
 _MOST_NS: Final = 2**63 - 1
 
 
@@ -23,8 +26,10 @@ def duration_ns(written: str) -> int:
 def moment_ns(written: str) -> int:
     """A duration ago (`15m`), or an ISO 8601 time (this machine's zone unless it has one), as nanoseconds since the epoch.
 
-    Raises ValueError.
+    `all` is the epoch's beginning. Raises ValueError.
     """
+    if written.strip() == ALL:
+        return 1
     try:
         return max(1, time.time_ns() - duration_ns(written))
     except ValueError:

@@ -170,6 +170,6 @@ def _metrics(request: Any, batch: Batch) -> list[ResourceRows]:
         rows = _resource(resource_metrics.resource)
         for scope_metrics in resource_metrics.scope_metrics:
             for metric in scope_metrics.metrics:
-                rows.points += series_rows(metric, batch)
+                rows.points += series_rows(metric, short(scope_metrics.scope.name), batch)
         decoded.append(rows)
     return decoded

@@ -18,7 +18,7 @@ class _UnfitError(ValueError):
     """A point that contradicts itself."""
 
 
-def series_rows(metric: Any, batch: Batch) -> Iterator[tuple[Row, list[Row]]]:
+def series_rows(metric: Any, scope: str, batch: Batch) -> Iterator[tuple[Row, list[Row]]]:
     """Each series of a metric with its points; points that contradict themselves are refused one by one."""
     kind = metric.WhichOneof("data")
     if kind is None or not metric.name:
@@ -39,7 +39,7 @@ def series_rows(metric: Any, batch: Batch) -> Iterator[tuple[Row, list[Row]]]:
         by_series.setdefault(dumps(dict(sorted(own.items()))), []).append(row)
     description = short(metric.description)
     for own_text, rows in by_series.items():
-        yield (metric.name, kind, metric.unit, description, temporality, monotonic, own_text), rows
+        yield (metric.name, kind, metric.unit, description, temporality, monotonic, own_text, scope), rows
 
 
 # Rows of points: time, value, count, sum, bounds, buckets, exemplars, start, minimum, maximum.

@@ -65,6 +65,18 @@ def samples(series: MetricSeries) -> list[Sample]:
     return [Sample(point.time_ns, (point.value,)) for point in series.points if point.value is not None]
 
 
+def totals(series: MetricSeries) -> list[Sample]:
+    """How much a counter has counted by each moment; what it stood at before a restart is kept."""
+    found, before, last = [], 0.0, 0.0
+    for point in series.points:
+        value = point.value or 0.0
+        if series.temporality != "cumulative" or value < last:
+            before += last
+        last = value
+        found.append(Sample(point.time_ns, (before + value,)))
+    return found
+
+
 def lines_of(series: MetricSeries) -> tuple[str, ...]:
     """The names of a series' lines, as `samples` orders their values."""
     if series.kind in HISTOGRAMS:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ..semconv.standard import same_attribute
 from .model import Filter
+from .records import kind_numbers
 
 LOG_TEXTS: Final = ("l.body", "l.attributes")
 """What is said in a log record; a listing of records looks at the event's name too."""
@@ -18,6 +19,7 @@ def span_conditions(wanted: Filter, *more: str) -> tuple[list[str], list[Any]]:
     conditions, values = _asked(
         more,
         ("r.service = ?", wanted.service),
+        ("r.version = ?", wanted.version),
         ("s.name = ?", wanted.operation),
         ("s.error_code = ?", wanted.code),
         ("s.start_ns >= ?", wanted.since_ns),
@@ -27,6 +29,8 @@ def span_conditions(wanted: Filter, *more: str) -> tuple[list[str], list[Any]]:
     begin(conditions, values, "s.trace_id", wanted.trace_id)
     if wanted.errors_only:
         conditions.append("s.status = 2")
+    if wanted.kind:
+        conditions.append(f"s.kind IN ({', '.join(map(str, kind_numbers(wanted.kind)))})")
     contain(conditions, values, ("s.name", "s.attributes", "s.events", "s.status_message"), wanted.text)
     equal(conditions, values, "s.attributes", wanted)
     return conditions, values
@@ -37,6 +41,7 @@ def log_conditions(wanted: Filter, *more: str, texts: Sequence[str] = LOG_TEXTS)
     conditions, values = _asked(
         more,
         ("r.service = ?", wanted.service),
+        ("r.version = ?", wanted.version),
         ("l.logger = ?", wanted.operation),
         ("l.error_code = ?", wanted.code),
         ("l.time_ns >= ?", wanted.since_ns),
@@ -52,7 +57,7 @@ def log_conditions(wanted: Filter, *more: str, texts: Sequence[str] = LOG_TEXTS)
 
 def series_conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
     """Conditions over series (`e`) and resources (`r`)."""
-    conditions, values = _asked((), ("r.service = ?", wanted.service))
+    conditions, values = _asked((), ("r.service = ?", wanted.service), ("r.version = ?", wanted.version))
     contain(conditions, values, ("e.name", "e.description"), wanted.text)
     equal(conditions, values, "e.attributes", wanted)
     return conditions, values

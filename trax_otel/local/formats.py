@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from .. import clock
 from ..semconv import standard
+
+DAY_NS: Final = 86_400 * 10**9
 
 _SYMBOLS: Final = {
     **{code: chr(0x2400 + code) for code in range(0x20)},
@@ -83,6 +86,13 @@ def moment(nanoseconds: int, *, date: bool = False) -> str:
     except (OverflowError, ValueError, OSError):
         return "–"
     return f"{when:%Y-%m-%d %H:%M:%S}" if date else f"{when:%H:%M:%S}.{nanoseconds // 10**6 % 1000:03d}"
+
+
+def when(nanoseconds: int) -> str:
+    """The time of day where it was within a day, else with the day before it."""
+    if abs(clock.current().time_ns() - nanoseconds) < DAY_NS:
+        return moment(nanoseconds)[:8]
+    return moment(nanoseconds, date=True)[5:16]
 
 
 def tidy(value: str) -> str:

@@ -116,6 +116,15 @@ class OperationStats:
 
 
 @dataclass(frozen=True)
+class OverTime:
+    """How often something happened in each of equal parts of a stretch of time."""
+
+    counts: tuple[int, ...]
+    first_ns: int
+    last_ns: int
+
+
+@dataclass(frozen=True)
 class ErrorStats:
     """Errors that belong together: one code, type and fingerprint of one service."""
 
@@ -132,6 +141,9 @@ class ErrorStats:
     message: str
     example_trace_id: str | None
     example_span_id: str | None
+    example_log_id: int | None
+    """Of an error that only a log record tells of: the record."""
+    over_time: OverTime
 
 
 @dataclass(frozen=True)
@@ -194,6 +206,8 @@ class MetricSeries:
     monotonic: bool
     attributes: Attributes
     points: tuple[MetricPoint, ...]
+    scope: str = ""
+    """The instrumentation that measured it."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +219,9 @@ class Filter:
     """
 
     service: str = ""
+    version: str = ""
+    kind: str = ""
+    """A span's kind, or `entry`: requests and jobs, which is `server` and `consumer`."""
     operation: str = ""
     code: str = ""
     text: str = ""
@@ -216,6 +233,8 @@ class Filter:
     min_severity: int = 0
     after_id: int = 0
     limit: int = 100
+    sort: str = ""
+    """Of operations: `errors`, `p50`, `p95` or `p99`, largest first; else by count."""
     extra: Attributes = field(default_factory=dict)
     """Attribute equality: `{"http.route": "/x"}`."""
 

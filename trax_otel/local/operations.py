@@ -20,6 +20,14 @@ Key = tuple[str, str, int]
 PERCENTS: Final = (50, 95, 99)
 
 
+_SORTS: Final[dict[str, Callable[[OperationStats], int]]] = {
+    "count": lambda entry: entry.count, "errors": lambda entry: entry.errors, "p50": lambda entry: entry.p50_ns,
+    "p95": lambda entry: entry.p95_ns, "p99": lambda entry: entry.p99_ns,
+}  # fmt: skip
+SORTS: Final = tuple(_SORTS)
+"""What operations can be ordered by."""
+
+
 @dataclass
 class _Figures:
     count: int = 0
@@ -30,14 +38,17 @@ class _Figures:
 
 
 def operation_stats(rows: Rows, wanted: Filter) -> list[OperationStats]:
-    """The operations of the spans that fit, busiest first."""
+    """The operations of the spans that fit, busiest first or as `wanted.sort` says."""
     searching = wanted.text or wanted.extra or wanted.code or wanted.trace_id
     conditions, values = span_conditions(wanted)
     condition = where(conditions)
     groups = _looked_at(rows, condition, values) if searching else _counted(rows, condition, values)
-    busiest = sorted(groups.items(), key=lambda entry: (-entry[1].count, entry[0]))[: wanted.limit]
+    ordered_by = _SORTS.get(wanted.sort, _SORTS["count"])
+    chosen = sorted(groups.items(), key=lambda entry: (-entry[1].count, entry[0]))
+    if ordered_by is _SORTS["count"]:
+        chosen = chosen[: wanted.limit]  # the others need no percentiles
     stats = []
-    for key, figures in busiest:
+    for key, figures in chosen:
         ranks = [-(-figures.count * percent // 100) - 1 for percent in PERCENTS]
         if searching:
             ordered = sorted(figures.durations)
@@ -50,7 +61,7 @@ def operation_stats(rows: Rows, wanted: Filter) -> list[OperationStats]:
                 service, name, kind_name(kind), figures.count, figures.errors, p50, p95, p99, figures.last_ns
             )
         )
-    return stats
+    return sorted(stats, key=ordered_by, reverse=True)[: wanted.limit]
 
 
 def _looked_at(rows: Rows, condition: str, values: Sequence[Any]) -> dict[Key, _Figures]:

@@ -134,9 +134,11 @@ class Queries:
         begin(conditions, values, "t.trace_id", wanted.trace_id)
         if wanted.errors_only:
             conditions.append("t.errors > 0")
-        if wanted.service or wanted.operation or wanted.code or wanted.text or wanted.extra:
+        if any((wanted.service, wanted.version, wanted.kind, wanted.operation, wanted.code, wanted.text, wanted.extra)):
             inner = Filter(
                 service=wanted.service,
+                version=wanted.version,
+                kind=wanted.kind,
                 operation=wanted.operation,
                 code=wanted.code,
                 text=wanted.text,
@@ -197,9 +199,8 @@ class Queries:
         return span_of(rows[0]) if rows else None
 
     def errors(self, wanted: Filter | None = None) -> list[ErrorStats]:
-        """Errors that belong together (service, code, type, fingerprint), most frequent first; each counts once."""
-        wanted = wanted or Filter()
-        return error_stats(self.rows, wanted)
+        """Errors that belong together (service, code, type, fingerprint), newest first; each counts once."""
+        return error_stats(self.rows, wanted or Filter())
 
     # --- Retries, breakers, recoveries -------------------------------------------------------------------------------
 
@@ -226,6 +227,15 @@ class Queries:
             log_of(row)
             for row in self.rows(f"{SELECT_LOG} {where(conditions)} ORDER BY {order} LIMIT ?", (*values, wanted.limit))
         ]
+
+    def record(self, log_id: int) -> Log | None:
+        """One log record."""
+        rows = self.rows(f"{SELECT_LOG} WHERE l.id = ?", (log_id,)) if 0 < log_id < 2**63 else []
+        return log_of(rows[0]) if rows else None
+
+    def versions(self) -> list[str]:
+        """Every version of a service that has sent something."""
+        return [one for (one,) in self.rows("SELECT DISTINCT version FROM resource WHERE version <> '' ORDER BY 1")]
 
     def last_log_id(self) -> int:
         """Where a follower of logs begins."""
@@ -266,9 +276,11 @@ class Queries:
         return next((series for series in found if series), [])
 
     def _series(self, name: str, wanted: Filter) -> list[MetricSeries]:
-        conditions, values = series_conditions(Filter(service=wanted.service, extra=wanted.extra))
+        conditions, values = series_conditions(
+            Filter(service=wanted.service, version=wanted.version, extra=wanted.extra)
+        )
         rows = self.rows(
-            "SELECT e.id, e.name, e.unit, e.kind, r.service, r.instance, e.temporality, e.monotonic, e.attributes"
+            "SELECT e.id, e.name, e.unit, e.kind, r.service, r.instance, e.temporality, e.monotonic, e.attributes, e.scope"
             f" FROM series e JOIN resource r ON r.id = e.resource_id {where([*conditions, 'e.name = ?'])} ORDER BY e.id LIMIT ?",
             (*values, name, wanted.limit),
         )

@@ -9,6 +9,8 @@ from typing import Any, Final
 from .model import Event, Link, Log, MetricPoint, MetricSeries, Span
 
 KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
+ENTRY: Final = "entry"
+"""What a filter calls the spans with which work enters a service: requests and jobs."""
 STATUSES: Final = ("unset", "ok", "error")
 SELECT_SPAN: Final = (
     "SELECT s.trace_id, s.span_id, s.parent_id, s.name, s.kind, r.service, s.scope, s.start_ns, s.end_ns, s.status,"
@@ -31,6 +33,13 @@ def _shared(text: str) -> dict[str, Any]:
 def kind_name(number: int) -> str:
     """A span kind's name."""
     return KINDS[number] if 0 <= number < len(KINDS) else KINDS[0]
+
+
+def kind_numbers(name: str) -> tuple[int, ...]:
+    """The numbers of a span kind's name, of `entry` those of requests and jobs; none where there is no such kind."""
+    if name == ENTRY:
+        return KINDS.index("server"), KINDS.index("consumer")
+    return (KINDS.index(name),) if name in KINDS else ()
 
 
 def span_of(row: tuple[Any, ...]) -> Span:
@@ -58,10 +67,10 @@ def log_of(row: tuple[Any, ...]) -> Log:
 
 
 def series_of(row: tuple[Any, ...], points: tuple[MetricPoint, ...]) -> MetricSeries:
-    """A series from (name, unit, kind, service, instance, temporality, monotonic, attributes) and its points."""
-    name, unit, kind, service, instance, temporality, monotonic, attributes = row
+    """A series from (name, unit, kind, service, instance, temporality, monotonic, attributes, scope) and its points."""
+    name, unit, kind, service, instance, temporality, monotonic, attributes, scope = row
     return MetricSeries(
-        name, unit, kind, service, instance, temporality, bool(monotonic), json.loads(attributes), points
+        name, unit, kind, service, instance, temporality, bool(monotonic), json.loads(attributes), points, scope
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from .links import resumed_targets, targets
 from .model import Filter
 from .queries import Queries
+from .schema import private_file
 
 MAX_TRACES: Final = 20
 """Traces with their waterfalls: the failing ones, newest first; the newest of all where none failed."""
@@ -20,7 +21,8 @@ def write_report(queries: Queries, path: Path) -> Path:
     """Write the report and return its path. Raises OSError where it cannot be written, ImportError without `[local]`."""
     text, _ = report(queries)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode("utf-8", "replace"))
+    with private_file(path) as file:
+        file.write(text.encode("utf-8", "replace"))
     return path
 
 
@@ -43,6 +45,8 @@ def report(queries: Queries) -> tuple[str, str]:
             logs = queries.logs(Filter(trace_id=summary.trace_id, limit=MAX_LOGS))
             drawn.append((summary, waterfall(spans, logs, targets=targets(queries, spans))))
     errors = queries.errors(Filter(limit=200))
+    ids = [entry.example_log_id for entry in errors if entry.example_log_id]
+    records = [log for log in map(queries.record, ids) if log is not None]
     codes = list(dict.fromkeys(entry.code for entry in errors if entry.code))
     recoveries = queries.recoveries(Filter(limit=200))
     style, script = templating.static("style.css"), templating.static("page.js")
@@ -51,7 +55,8 @@ def report(queries: Queries) -> tuple[str, str]:
         " base-uri 'none'; form-action 'none'"
     )
     text = templating.render(
-        "report.html", at=templating.ReportLinks([summary.trace_id for summary, _ in drawn], codes), policy=policy,
+        "report.html", at=templating.ReportLinks([summary.trace_id for summary, _ in drawn], codes, ids),
+        policy=policy, records=records,
         style=templating.static_markup("style.css"),
         script=templating.static_markup("page.js"), made_ns=time.time_ns(), totals=queries.totals(),
         services=queries.services(), operations=queries.operations(Filter(limit=200)), errors=errors, codes=codes,

@@ -6,12 +6,12 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from .. import semconv
 
 DATABASE_VARIABLE: Final = "TRAX_LOCAL_DB"
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 TABLES: Final = ("resource", "span", "trace", "log", "series", "point", "counter", "arrival")
 BUSY_MILLISECONDS: Final = 5_000
 """How long a connection waits for another process's lock; an OTLP sender gives up after 10 s."""
@@ -66,7 +66,8 @@ CREATE INDEX IF NOT EXISTS log_telling ON log (id) WHERE {TELLING_LOGS};
 CREATE TABLE IF NOT EXISTS series (
   id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, kind TEXT NOT NULL, unit TEXT NOT NULL,
   description TEXT NOT NULL, temporality TEXT NOT NULL, monotonic INTEGER NOT NULL, resource_id INTEGER NOT NULL,
-  attributes TEXT NOT NULL, UNIQUE (name, resource_id, attributes, kind, unit, temporality, monotonic));
+  scope TEXT NOT NULL, attributes TEXT NOT NULL,
+  UNIQUE (name, resource_id, attributes, scope, kind, unit, temporality, monotonic));
 
 CREATE TABLE IF NOT EXISTS point (
   id INTEGER PRIMARY KEY AUTOINCREMENT, series_id INTEGER NOT NULL, time_ns INTEGER NOT NULL, value REAL, count INTEGER,
@@ -107,6 +108,17 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 def _fold(text: str | None) -> str | None:
     return None if text is None else text.casefold()
+
+
+def private_file(path: Path) -> BinaryIO:
+    """A new or emptied file that its owner alone can read, open for writing. Raises OSError where that cannot be."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "wb")
 
 
 def open_for_writing(path: Path, *, fresh: bool) -> sqlite3.Connection:

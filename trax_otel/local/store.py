@@ -171,11 +171,11 @@ class Store:
         key = (*series, resource_id)
         found = self._series.get(key)
         if found is None:
-            name, kind, unit, description, temporality, monotonic, attributes = series
+            name, kind, unit, description, temporality, monotonic, attributes, scope = series
             found = self._series[key] = self._identified(
                 "series",
                 {"name": name, "kind": kind, "unit": unit, "temporality": temporality, "monotonic": monotonic,
-                 "resource_id": resource_id, "attributes": attributes},
+                 "resource_id": resource_id, "attributes": attributes, "scope": scope},
                 {"description": description},
             )  # fmt: skip
         return found

@@ -230,14 +230,19 @@ def _place(record: logging.LogRecord) -> dict[str, Any]:
     }
 
 
-def _exception_attributes(error: BaseException | None, span: Span) -> dict[str, str | bool]:
-    """The exception; outside of spans the first record of it is its recording, and counts it."""
+def _exception_attributes(error: BaseException | None, span: Span) -> dict[str, str | bool | int | float]:
+    """The exception, whether something has told of it before, and all that is known of it. Outside of spans the first record
+    counts it."""
     if error is None:
         return {}
     facts = errors.error_facts(error)
-    known = signals.is_recorded(error) if span.is_recording() else not signals.count_error(error, facts)
+    if not span.is_recording():
+        signals.count_error(error, facts, span)
+    told = signals.is_told(error, span)
+    signals.mark_told(error, facts, span)
     return {
-        **({semconv.ERROR_RECORDED: True} if known else {}),
+        **({semconv.ERROR_RECORDED: True} if told else {}),
+        **facts.details,
         semconv.EXCEPTION_TYPE: facts.type,
         semconv.EXCEPTION_MESSAGE: text_of(error, MAX_ATTRIBUTE_TEXT),
         semconv.EXCEPTION_STACKTRACE: clean(signals.format_exception(error), MAX_BODY),

@@ -6,13 +6,12 @@ Each event is a record of the logger `semconv.SECURITY_LOGGER`, so that it can b
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from enum import Enum
-from functools import cache
 from typing import Any, Final, Literal
 
 from .. import lifecycle, semconv, signals
+from ..signals.secrets import REDACTED, is_secret, without_secrets
 from .values import MAX_ATTRIBUTE_TEXT, attribute, clean, one_line, text_of
 
 Outcome = Literal["success", "failure"]
@@ -48,7 +47,6 @@ class SecurityEvent(str, Enum):
 
 
 _FAILURE_LEVELS: Final = {SecurityEvent.TAMPERING: logging.CRITICAL}
-_REDACTED: Final = "[redacted]"
 _MAX_DETAILS: Final = 32
 
 _logger = logging.getLogger(semconv.SECURITY_LOGGER)
@@ -117,26 +115,6 @@ def _details(details: Mapping[str, Any] | None) -> dict[str, Any]:
         items = [("details", f"<unreadable: {type(failure).__name__}>")]
     for key, value in items:
         name = one_line(text_of(key, 128))
-        shown = _REDACTED if is_secret(name) else attribute(_without_secrets(value))
+        shown = REDACTED if is_secret(name) else attribute(without_secrets(value))
         fields[semconv.SECURITY_PREFIX + name] = one_line(shown) if isinstance(shown, str) else shown
     return fields
-
-
-@cache
-def _secret_names() -> re.Pattern[str]:
-    # Compiled when first asked for: that takes as long as importing several modules.
-    return re.compile(
-        r"passw|passphrase|secret|token|authori[sz]ation|cookie|credential|api.?key|private.?key|session.?id|\bpin\b|otp",
-        re.IGNORECASE,
-    )
-
-
-def is_secret(name: str) -> bool:
-    """Whether a field's or a parameter's name says that its value is secret."""
-    return _secret_names().search(name) is not None
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _REDACTED if is_secret(text_of(key)) else inner for key, inner in value.items()}
-    return value

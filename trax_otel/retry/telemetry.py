@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .. import config, semconv
 from ..errors import error_facts
-from ..signals import SpanScope, emit_event, histogram, observe, record_error, start_span, tracing
+from ..signals import SpanScope, count_error, emit_event, histogram, observe, start_span, tracing
 from ..signals.aggregate import OVERFLOW, Observation, on_reset
 
 if TYPE_CHECKING:
@@ -196,11 +196,14 @@ class Trace:
                 {semconv.RETRY_ATTEMPT: 1, semconv.RETRY_BACKDATED: True},
                 start_time=self.operation.started_ns,
             )
-        if scope is None:
-            if error is not None and facts is not None:
-                record_error(error, facts)
+        outcome = "failure" if facts is not None or error is None else "cancelled"
+        if scope is not None and scope.span.is_recording():
+            scope.end(outcome, error, facts)
             return facts
-        scope.end("failure" if facts is not None or error is None else "cancelled", error, facts)
+        if scope is not None:
+            scope.end(outcome)
+        if error is not None and facts is not None:  # no span shows it: told if it is what the operation fails with
+            count_error(error, facts)
         return facts
 
     def attempt_succeeded(self) -> None:

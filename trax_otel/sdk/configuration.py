@@ -18,6 +18,7 @@ from ..remarks import overheard, say_once
 from ..signals import declare_again
 from ..signals.private import lost
 from ..signals.providers import renew
+from ..signals.stacktrace import message_of
 from . import checks, environment
 from .contained import contain
 from .declared import participate_declared
@@ -30,6 +31,8 @@ from .resource import build_resource
 from .telemetry import Telemetry
 
 CONFIG_FILE_VARIABLE: Final = "OTEL_CONFIG_FILE"
+MAX_REASON: Final = 300
+"""Characters of why that file cannot be used."""
 LAMBDA_VARIABLE: Final = "AWS_LAMBDA_FUNCTION_NAME"
 STARVED_EVERY: Final = 1.0
 """Seconds between two deliveries on the threads of requests, where background threads get no turn."""
@@ -181,7 +184,8 @@ def _declarative(path: str, problems: environment.Problems) -> Telemetry:
         with overheard("opentelemetry.configuration.file._loader"):
             configure_sdk(load_config_file(path))
     except Exception as error:
-        problems.append(f"{CONFIG_FILE_VARIABLE}={path}: {type(error).__name__}: {error}")
+        why = " ".join(message_of(error).split())  # a parser draws, a schema's validator prints all that it was given
+        problems.append(f"{CONFIG_FILE_VARIABLE}={path}: {type(error).__name__}: {why[:MAX_REASON]}")
     return Telemetry()
 
 

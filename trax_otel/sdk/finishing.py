@@ -72,7 +72,7 @@ def finish(span: Span, passing: BaseException | None, end_time: int) -> None:
         if changes:
             span.set_attributes(changes)
     if kind in {SpanKind.CLIENT, SpanKind.SERVER}:
-        _tell_error(span, attributes, passing if isinstance(passing, Exception) else None)
+        _tell_error(span, attributes, passing if isinstance(passing, Exception) else None, end_time)
     if ours:
         measure(span, attributes, end_time)
 
@@ -137,7 +137,7 @@ def _rename(span: Span, text: str, statement: Statement, database: Any) -> None:
 # --- Codes ---------------------------------------------------------------------------------------------------------------
 
 
-def _tell_error(span: Span, attributes: Mapping[str, Any], passing: Exception | None) -> None:
+def _tell_error(span: Span, attributes: Mapping[str, Any], passing: Exception | None, end_time: int) -> None:
     status = span.status.status_code
     server = span.kind is SpanKind.SERVER
     if semconv.ERROR_CODE in attributes:  # an exception was recorded: it says more than the answer
@@ -156,7 +156,7 @@ def _tell_error(span: Span, attributes: Mapping[str, Any], passing: Exception | 
     if status is StatusCode.OK:  # said by whoever knows better
         return
     if status is StatusCode.ERROR and passing is not None and _tells_of(span.status.description, passing):
-        record_error(passing, error_facts(passing), span=span)
+        record_error(passing, error_facts(passing), span=span, timestamp=end_time)
         return
     facts = answer_facts(attributes, server=server)
     if facts is None:

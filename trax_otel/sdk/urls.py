@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_plus
 
-from ..logging.security import is_secret
+from ..signals.secrets import is_secret
 
 HIDDEN: Final = "REDACTED"
 """What OpenTelemetry's conventions write in place of a secret."""

@@ -115,13 +115,17 @@ ERROR_RETRYABLE: Final = "trax.error.retryable"
 ERROR_SEVERITY: Final = "trax.error.severity"
 """How grave the error is by its registration: `warning`, `error` or `critical`."""
 ERROR_FINGERPRINT: Final = "trax.error.fingerprint"
-"""Stable hash of code, type and the application's innermost frames: errors that belong together share it."""
+"""Stable hash of code, type and place: errors that belong together share it. The place is the application's innermost frames; in
+code without any, a library's frames and the message without its values."""
 ERROR_CONTEXT_PREFIX: Final = "trax.error.context."
 """Prefix of the context that the raiser of a TraxError attached to it."""
 ERROR_RECORDED: Final = "trax.error.recorded"
-"""True on a log record whose exception was recorded before, on a span or by an earlier record: it counts once."""
+"""True on a log record whose error was told before, by a sampled span or an earlier record: it counts once."""
+ERROR_REPLACES: Final = "trax.error.replaces"
+"""On an `exception` event or record of a wrapper that says more than what it wraps: the fingerprint under which the same trace
+told that before. The two are one failure."""
 ERROR_HANDLED_BY: Final = "trax.error.source"
-"""Where an uncaught exception surfaced: `main`, `thread`, `asyncio`, `unraisable`."""
+"""Where an uncaught exception surfaced: `main`, `thread`, `process` (a child of multiprocessing), `asyncio`, `unraisable`."""
 
 # --- Retry ----------------------------------------------------------------------------------------
 

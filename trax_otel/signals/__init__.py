@@ -4,6 +4,7 @@
 #   providers    the one replaceable handle through which everything reaches OpenTelemetry
 #   instruments  counters, histograms, gauges from a MetricSpec; each also feeds the aggregate
 #   aggregate    the same figures inside the process, for where no SDK is set up
+#   chains       which exceptions are one failure, and what was noted of it
 #   spans        a span that is current while it runs
 #   events       the one path by which events and exceptions leave
 #   roots        who refers to a span that stands alone, and whether this process serves
@@ -11,9 +12,12 @@
 #   correlation  the correlation id and the bound fields, one value in the OTel Context
 #   frames       whose code a frame is
 #   stacktrace   exceptions as text, fast and bounded
+#   secrets      which fields are secret, by their names
+#   templates    a message without what varies in it
 """Spans, events, instruments and correlation over the OpenTelemetry API."""
 
 from .aggregate import Series, snapshot
+from .chains import causes, joined, note, noted
 from .correlation import (
     Correlation,
     attach_correlation,
@@ -23,13 +27,12 @@ from .correlation import (
     valid_correlation_id,
 )
 from .events import (
+    bears,
     count_error,
     emit_event,
-    is_recorded,
+    is_told,
     log_event,
-    mark_in_trace,
-    mark_recorded,
-    marked_in_trace,
+    mark_told,
     record_answer,
     record_error,
 )
@@ -66,6 +69,8 @@ __all__ = [
     "Series",
     "SpanScope",
     "attach_correlation",
+    "bears",
+    "causes",
     "count_error",
     "counter",
     "current_correlation",
@@ -76,15 +81,16 @@ __all__ = [
     "gauge",
     "generation",
     "histogram",
-    "is_recorded",
+    "is_told",
+    "joined",
     "log_event",
     "log_export",
     "logger_provider",
-    "mark_in_trace",
-    "mark_recorded",
-    "marked_in_trace",
+    "mark_told",
     "meter",
     "new_correlation_id",
+    "note",
+    "noted",
     "observe",
     "observed",
     "otel_logger",

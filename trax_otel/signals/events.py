@@ -13,10 +13,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from opentelemetry._logs import SeverityNumber
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import get_current_span, set_span_in_context
 
-from .. import clock, lifecycle, semconv
+from .. import clock, semconv
 from . import private, providers, told
+from .chains import joined, note, noted, noted_of_joined, trace_of
 from .instruments import counter
 from .stacktrace import format_exception, message_of
 
@@ -29,11 +30,10 @@ Severity = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 EXCEPTION_SIGNAL_VARIABLE: Final = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
 LOG_EVENTS_PER_SPAN: Final = 32
 """Log records of one span that become span events; the SDK keeps 128 events, so exceptions and retries always fit."""
-TRACES_PER_ERROR: Final = 1_000
-"""Of so many traces an error object remembers that they have told of it."""
 
 _SEVERITIES: Final = {name: SeverityNumber[name] for name in ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")}
-_MARK: Final = "__trax_recorded__"
+_COUNTED: Final = "__trax_counted__"
+_TOLD: Final = "__trax_told__"
 _LOG_EVENTS: Final = "_trax_log_events"
 _errors = counter(semconv.ERRORS)
 
@@ -54,14 +54,17 @@ def emit_event(
     emit_record(name, attributes, severity, body)
 
 
-def emit_record(name: str, attributes: Mapping[str, Any] | None, severity: Severity, body: str | None) -> None:
-    """A log record with an event name; nothing where no logger provider is set."""
+def emit_record(
+    name: str, attributes: Mapping[str, Any] | None, severity: Severity, body: str | None, span: Span | None = None
+) -> None:
+    """A log record with an event name, of `span` (the current one unless given); nothing where no logger provider is set."""
     if not providers.log_export():
         return
     now = clock.current().time_ns()
     providers.otel_logger().emit(
         timestamp=now,
         observed_timestamp=now,
+        context=None if span is None else set_span_in_context(span),
         severity_number=_SEVERITIES[severity],
         severity_text=severity,
         body=body,
@@ -73,43 +76,21 @@ def emit_record(name: str, attributes: Mapping[str, Any] | None, severity: Sever
 # --- Exceptions -----------------------------------------------------------------------------------
 
 
-def is_recorded(error: BaseException, span: Span | None = None) -> bool:
-    """Whether this very exception object was recorded already, in this process and in the trace of `span` (the current one
-    unless given). Outside of any trace: whether it was anywhere."""
-    return marked_in_trace(error, _MARK, span)
+def is_told(error: BaseException, span: Span | None = None) -> bool:
+    """Whether an event of a sampled span or a log record tells of this failure, in this process and in the trace of `span`
+    (the current one unless given). Outside of any trace: whether any does."""
+    return noted_of_joined(error, _TOLD, span) is not None
 
 
-def mark_recorded(error: BaseException, span: Span | None = None) -> None:
-    """Remember that the exception was recorded; in this process only, so a pickled copy is recorded anew elsewhere."""
-    mark_in_trace(error, _MARK, span)
+def mark_told(error: BaseException, facts: ErrorFacts, span: Span | None = None) -> None:
+    """Remember what tells of it; in this process only, so a pickled copy is told anew elsewhere."""
+    for one in joined(error):
+        note(one, _TOLD, facts, span)
 
 
-def marked_in_trace(error: BaseException, mark: str, span: Span | None = None) -> bool:
-    """Whether something was noted on the exception object in the trace of `span`; see `is_recorded`."""
-    try:
-        process, traces = error.__dict__[mark]
-    except Exception:  # never noted, or a class whose attributes raise
-        return False
-    trace = _trace_of(span)
-    return process == lifecycle.process_token() and (trace in traces or trace == 0)
-
-
-def mark_in_trace(error: BaseException, mark: str, span: Span | None = None) -> None:
-    """Note it. One failure may be met by many traces (a task that many await), and each of them tells of it."""
-    try:
-        known = error.__dict__.get(mark)
-        if known is None or known[0] != lifecycle.process_token():
-            known = error.__dict__[mark] = (lifecycle.process_token(), {})
-        traces: dict[int, None] = known[1]
-        traces[_trace_of(span)] = None
-        if len(traces) > TRACES_PER_ERROR:
-            del traces[next(iter(traces))]
-    except Exception:  # a class that refuses: it may be recorded twice, which loses nothing
-        return
-
-
-def _trace_of(span: Span | None) -> int:
-    return (get_current_span() if span is None else span).get_span_context().trace_id
+def bears(span: Span) -> bool:
+    """Whether what is put on the span leaves this process: it is recording and sampled."""
+    return span.is_recording() and span.get_span_context().trace_flags.sampled
 
 
 def record_error(
@@ -121,44 +102,62 @@ def record_error(
     attributes: Mapping[str, Any] | None = None,
     timestamp: int | None = None,
 ) -> bool:
-    """Put an error on a span (the current one unless given); True where this was its first recording.
+    """Put an error on a span (the current one unless given); True where that told it first.
 
-    The first recording makes the one `exception` event and counts; outer layers get code and type as attributes alone.
-    `attributes` and `timestamp` (nanoseconds since the epoch) go to the event.
+    The first recording makes the one `exception` event and counts; outer layers get code and type as attributes alone. Where
+    no span can bear the event, a log record tells of it. A wrapper is one failure with what it wraps: it is told again only
+    where its own code says more. `attributes` and `timestamp` (nanoseconds since the epoch) go to the event.
     """
     target = get_current_span() if span is None else span
     recording = target.is_recording()
+    before = noted_of_joined(error, _TOLD, target)
+    more = before is None or _says_more(error, _TOLD, facts, before, target)
     if recording:
-        target.set_attributes(facts.attributes)
-    if not count_error(error, facts, target):
+        target.set_attributes(facts.attributes if more else facts.as_part_of(before))
+    counted = count_error(error, facts, target)
+    if not (counted or (more and (before is not None or bears(target) or not recording))):
         return False
     mode = exception_signal(os.environ.get(EXCEPTION_SIGNAL_VARIABLE))
-    as_record = mode != "span" and providers.log_export()
+    as_record = (mode != "span" or not recording) and providers.log_export()
     as_event = mode != "logs" and recording
     if not (as_record or as_event):
-        return True
+        return counted
     described = {**exception_attributes(error, facts), **(attributes or {})}
+    if before is not None and before.fingerprint and before.fingerprint != facts.fingerprint:
+        described[semconv.ERROR_REPLACES] = before.fingerprint
     if as_event:
         target.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_ESCAPED: str(escaped), **described}, timestamp)
     if as_record:
-        emit_record(semconv.EXCEPTION_EVENT, described, "ERROR", message_of(error))
+        emit_record(semconv.EXCEPTION_EVENT, described, "ERROR", message_of(error), target)
+    if as_record or bears(target):
+        mark_told(error, facts, target)
     return True
 
 
 def count_error(error: BaseException, facts: ErrorFacts, span: Span | None = None) -> bool:
-    """Mark and count an error that is recorded on `span` or elsewhere; False where it was recorded before in this trace.
+    """Count an error that is met on `span` or elsewhere; False where this failure was counted before in this trace.
 
-    One that only tells of an answer that was counted when its span ended is not counted again.
+    A wrapper that says more counts under its own code. One that only tells of an answer that was counted when its span ended is
+    not counted again.
     """
-    if is_recorded(error, span):
+    before = noted_of_joined(error, _COUNTED, span)
+    if before is not None and (before.code == facts.code or not _says_more(error, _COUNTED, facts, before, span)):
+        for one in joined(error):
+            note(one, _COUNTED, before, span)
         return False
-    mark_recorded(error, span)
-    trace_id = _trace_of(span)
+    for one in joined(error):
+        note(one, _COUNTED, facts, span)
+    trace_id = trace_of(span)
     if not trace_id or not told.follows_from_answer(trace_id, facts.code):
         _errors.add(1, facts.metric_attributes)
     if trace_id:
         told.note_failure(trace_id)
     return True
+
+
+def _says_more(error: BaseException, mark: str, facts: ErrorFacts, before: ErrorFacts, span: Span | None) -> bool:
+    """Whether a wrapper says more than what was noted of the failure that it wraps."""
+    return facts.rank > before.rank and noted(error, mark, span) is None
 
 
 def record_answer(span: Span, facts: ErrorFacts, *, consequence: bool) -> None:
@@ -175,9 +174,9 @@ def record_answer(span: Span, facts: ErrorFacts, *, consequence: bool) -> None:
 
 
 def exception_attributes(error: BaseException, facts: ErrorFacts) -> dict[str, Any]:
-    """Type, message and stack trace by their standard names, with the error's facts."""
+    """Type, message and stack trace by their standard names, with all that is known of the error."""
     return {
-        **facts.attributes,
+        **facts.details,
         semconv.EXCEPTION_TYPE: facts.type,
         semconv.EXCEPTION_MESSAGE: message_of(error),
         semconv.EXCEPTION_STACKTRACE: format_exception(error),

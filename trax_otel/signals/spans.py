@@ -71,9 +71,10 @@ class SpanScope:
             return
         self._inner = None
         span = self.span
+        ended = clock.current().time_ns() if end_time is None else end_time
         try:
             if error is not None and facts is not None:
-                record_error(error, facts, span=span, escaped=True)
+                record_error(error, facts, span=span, escaped=True, timestamp=ended)
                 span.set_status(StatusCode.ERROR, describe(error))
             span.set_attribute(semconv.OUTCOME, outcome)
         except Exception as failure:
@@ -81,7 +82,7 @@ class SpanScope:
         if token is not None:
             detach(token)
         try:
-            span.end(clock.current().time_ns() if end_time is None else end_time)
+            span.end(ended)
         except Exception as failure:  # a processor of the application's
             _report(failure)
 

@@ -27,7 +27,7 @@ def _start():
     try:
         from trax_otel.instrumentation.start import start
     except Exception as error:
-        for name in ("TRACER", "METER", "LOGGER"):  # set by a parent whose interpreter has trax_otel
+        for name in ("TRACER", "METER", "LOGGER"):  # set for programs that have trax_otel
             if os.environ.get("OTEL_PYTHON_%s_PROVIDER" % name) == "trax":
                 del os.environ["OTEL_PYTHON_%s_PROVIDER" % name]
         missing = isinstance(error, ImportError) and (getattr(error, "name", None) or "").startswith("trax_otel")

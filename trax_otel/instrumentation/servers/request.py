@@ -94,10 +94,11 @@ class ServedRequest:
         """The route that a framework matched."""
         self._route = route
 
-    def failed(self, error: BaseException, *, answered: bool = True) -> None:
+    def failed(self, error: BaseException, *, answered: bool = True, now: int | None = None) -> None:
         """An exception that left the application, or that its framework turned into an answer: told once.
 
         `answered`: whether the head of an answer had been sent; if not, the server answers 500 now, whatever was meant.
+        `now`: when it is told, in nanoseconds since the epoch (None: by the clock).
         """
         with _contained():
             if self._ended or self._error is error:
@@ -109,7 +110,7 @@ class ServedRequest:
             elif isinstance(error, Exception):
                 self._failed = True
                 vars(error)[_FAILED] = self
-                record_error(error, error_facts(error), span=self.span, escaped=True)
+                record_error(error, error_facts(error), span=self.span, escaped=True, timestamp=now)
                 self.span.set_status(StatusCode.ERROR, describe(error))
             elif isinstance(error, SystemExit) and error.code not in (None, 0):
                 self.span.set_attribute(semconv.OUTCOME, "failure")
@@ -174,7 +175,7 @@ class ServedRequest:
         with _contained():
             self._uncount()
             now = clock.current().time_ns()
-            self._conclude((now - self._began) / 1e9)
+            self._conclude(now)
             self._ended = True
             vars(self.span).pop("end", None)
             self.span.end(now)
@@ -182,12 +183,13 @@ class ServedRequest:
         self._source, self._handled, self._error = {}, None, None
         self.context = otel_context.set_value(_KEY, None, self.context)
 
-    def _conclude(self, seconds: float) -> None:
+    def _conclude(self, now: int) -> None:
+        seconds = (now - self._began) / 1e9
         if self._failed and self._facts.kind == "http" and (self._refused or self._status is None):
             self._status = 500  # what a server answers for an application that raised before it answered
         handled = self._handled
         if handled is not None and (self._status or 0) >= 500 and self._error is None:
-            self.failed(handled)
+            self.failed(handled, now=now)
         route = self._route or route_of(self._source)
         found: dict[str, Any] = {}
         if not self._claimed:

@@ -1,7 +1,6 @@
 """What the stored telemetry says when it is read as a whole: `trax-otel local analyze`.
 
     rows          the store read in pieces, counted in bounded memory
-    templates     a message without what varies in it
     patterns      errors and warnings that repeat, and whether they grow
     bottlenecks   where the time goes: each operation's own, and calls that repeat under one parent
     security      security events, and what among them looks like an attack

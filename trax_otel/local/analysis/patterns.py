@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ... import semconv
+from ...signals.templates import MOST_CHARACTERS, template
 from ..filters import log_conditions
 from ..model import Filter
 from ..queries import Queries
-from .rows import MOST_CHARACTERS, MOST_GROUPS, beginning, bounded, each, period
-from .templates import template
+from .rows import MOST_GROUPS, beginning, bounded, each, period
 
 SIGNIFICANT: Final = 3.0
 """Standard deviations by which the halves of the time must differ to count as a trend (Poisson counts)."""

@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
+from ...signals.templates import MOST_CHARACTERS
 from ..filters import where
 from ..model import Filter
 from ..queries import Queries
@@ -15,8 +16,6 @@ MOST_GROUPS: Final = 10_000
 """Patterns, operations, …: so many are counted at a time, …"""
 MOST_WITHIN: Final = 1_000
 """… and so many callers, hours, … of each."""
-MOST_CHARACTERS: Final = 500
-"""Of a message, a name or an address: what follows is no help to tell one kind from another."""
 _OUTLIERS: Final = 100
 """One moment in so many may be wrong at each end."""
 Key = TypeVar("Key")

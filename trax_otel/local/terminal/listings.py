@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
-from ..distributions import HISTOGRAMS, SHARES, overall, percentiles
-from ..formats import clean, duration, moment, quantity
-from .tables import Listing, failed, pairs, short, text
+from ...semconv import EXCEPTION_STACKTRACE
+from ..distributions import HISTOGRAMS, SHARES, overall, percentiles, samples, totals
+from ..formats import clean, duration, moment, quantity, shown, when
+from ..sparks import bars, folded
+from .tables import NONE, Listing, failed, pairs, short, text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
         TraceSummary,
     )
 
+SPARKS: Final = 8
+"""Bars of a row that shows how often something happened over time."""
 _SEVERITY_STYLES: Final = {
     "WARN": "yellow",
     "WARNING": "yellow",
@@ -36,19 +40,19 @@ _SEVERITY_STYLES: Final = {
 def print_services(console: Console, stats: Sequence[ServiceStats]) -> None:
     """What each service has sent."""
     listing = Listing(
-        "Services", "service", "version", "processes>", "spans>", "failed>", "logs>", "metrics>", "last seen"
+        "Services", "service", "version~", "processes>~", "spans>", "failed>", "logs>", "metrics>", "last seen"
     )
     for entry in stats:
         listing.add(
             text(entry.service), text(entry.version or "–"), str(entry.instances), str(entry.spans), failed(entry.errors),
-            str(entry.logs), str(entry.metrics), moment(entry.last_ns),
+            str(entry.logs), str(entry.metrics), when(entry.last_ns),
         )  # fmt: skip
     listing.print(console)
 
 
 def print_operations(console: Console, stats: Sequence[OperationStats]) -> None:
     """Count, errors and percentiles of each operation."""
-    listing = Listing("Operations", "service", "operation", "kind", "count>", "errors>", "p50>", "p95>", "p99>")
+    listing = Listing("Operations", "service", "operation", "kind~", "count>", "errors>", "p50>", "p95>", "p99>")
     for entry in stats:
         listing.add(
             text(entry.service), text(entry.operation), entry.kind, str(entry.count), failed(entry.errors),
@@ -58,26 +62,35 @@ def print_operations(console: Console, stats: Sequence[OperationStats]) -> None:
 
 
 def print_errors(console: Console, stats: Sequence[ErrorStats]) -> None:
-    """Errors by code, type and fingerprint."""
+    """Errors, newest first: how often over the time that is looked at, and where to see one of them."""
+    since = f" since {when(stats[0].over_time.first_ns)}" if stats else ""
     listing = Listing(
-        "Errors by code", "code", "type", "message", "count>", "retryable", "service", "fingerprint", "trace"
-    )
+        f"Errors{since}, newest first", "last=", "code", "type", "service~", "count>", "over time=", "look at=",
+        "message~", "retryable~", "fingerprint~",
+    )  # fmt: skip
     for entry in stats:
         retryable = "–" if entry.retryable is None else "yes" if entry.retryable else "no"
         listing.add(
-            text(entry.code or "–", "bold red"), text(entry.type or "–"), text(short(entry.message, 60) or "–"),
-            str(entry.count), retryable,
-            text(entry.service), text(entry.fingerprint[:8] or "–", "dim"), text((entry.example_trace_id or "–")[:8], "cyan"),
+            when(entry.last_ns), text(entry.code or "–", "bold red"), text(entry.type or "–"), text(entry.service),
+            str(entry.count), Text(bars(folded(entry.over_time.counts, SPARKS)), "red"), text(_look_at(entry), "cyan"),
+            text(short(entry.message, 160) or "–"), retryable, text(entry.fingerprint[:8] or "–", "dim"),
         )  # fmt: skip
     listing.print(console)
 
 
+def _look_at(entry: ErrorStats) -> str:
+    """What to put after `trax-otel local` to see one."""
+    if entry.example_trace_id:
+        return f"trace {entry.example_trace_id[:8]}"
+    return f"record {entry.example_log_id}" if entry.example_log_id else "–"
+
+
 def print_traces(console: Console, traces: Sequence[TraceSummary]) -> None:
     """Traces, one a line."""
-    listing = Listing("Traces", "trace", "began", "root", "services", "duration>", "spans>", "failed>", "codes")
+    listing = Listing("Traces", "trace", "began", "root", "services~", "duration>", "spans>", "failed>", "codes~")
     for entry in traces:
         listing.add(
-            text(entry.trace_id[:16], "cyan"), moment(entry.start_ns), text(entry.root), text(", ".join(entry.services)),
+            text(entry.trace_id[:16], "cyan"), when(entry.start_ns), text(entry.root), text(", ".join(entry.services)),
             duration(entry.duration_ns), str(entry.spans), failed(entry.errors), text(", ".join(entry.error_codes), "red"),
         )  # fmt: skip
     listing.print(console)
@@ -107,9 +120,21 @@ def print_logs(console: Console, logs: Iterable[Log]) -> None:
         console.print(log_line(log, clock=True), soft_wrap=True)
 
 
+def print_record(console: Console, log: Log) -> None:
+    """One log record with all that it says."""
+    console.print(log_line(log, clock=True), soft_wrap=True)
+    console.print(text(f"{moment(log.time_ns, date=True)}  {log.logger or log.event_name}  record {log.id}", "dim"))
+    stack = log.attributes.get(EXCEPTION_STACKTRACE)
+    for key, value in sorted(log.attributes.items()):
+        if key != EXCEPTION_STACKTRACE:
+            console.print(Text.assemble((f"  {clean(key)} ", "dim"), text(shown(value))), soft_wrap=True)
+    for line in str(stack or "").rstrip().splitlines():
+        console.print(text(f"  {line}"), soft_wrap=True)
+
+
 def print_metrics(console: Console, metrics: Sequence[MetricInfo]) -> None:
     """What metrics there are."""
-    listing = Listing("Metrics", "metric", "kind", "unit", "services", "series>", "points>", "meaning")
+    listing = Listing("Metrics", "metric=", "kind~", "unit~", "services~", "series>", "points>", "meaning~")
     for entry in metrics:
         listing.add(
             text(entry.name), entry.kind, text(entry.unit), text(", ".join(entry.services)), str(entry.series),
@@ -119,10 +144,20 @@ def print_metrics(console: Console, metrics: Sequence[MetricInfo]) -> None:
 
 
 def print_series(console: Console, series: Sequence[MetricSeries]) -> None:
-    """The latest value of each series of one metric; of a histogram count, mean and percentiles of all that is stored."""
+    """Each series of one metric: its latest value and what it was before; of a counter the total and the latest rate, of a
+    histogram count, mean and percentiles of all that is stored."""
     spread = series[0].kind in HISTOGRAMS
-    figures = ("count", "mean", *(f"p{share}" for share in SHARES)) if spread else ("latest",)
-    listing = Listing(clean(series[0].name), "service", "attributes", *(f"{name}>" for name in figures), "at")
+    counter = series[0].monotonic
+    figures = (
+        ("count", "mean", *(f"p{share}" for share in SHARES))
+        if spread
+        else ("total", "rate")
+        if counter
+        else ("latest",)
+    )
+    listing = Listing(
+        clean(series[0].name), "attributes", "service~", *(f"{name}>" for name in figures), "over time=", "from~", "to"
+    )
     for entry in series:
         point = entry.points[-1] if entry.points else None
         whole = overall(entry)
@@ -131,11 +166,30 @@ def print_series(console: Console, series: Sequence[MetricSeries]) -> None:
                 f"{whole.count:,}", quantity((whole.sum or 0.0) / whole.count if whole.count else None, entry.unit),
                 *(quantity(value, entry.unit) for value in percentiles(whole)),
             ]  # fmt: skip
+        elif counter and point is not None:
+            rate = next((sample.values[0] for sample in reversed(samples(entry))), None)
+            values = [quantity(totals(entry)[-1].values[0], entry.unit),
+                      quantity(rate, f"{entry.unit}/s") if rate else NONE]  # fmt: skip
         else:
             values = [quantity(point.value if point else None, entry.unit)] + ["–"] * (len(figures) - 1)
-        when = moment(point.time_ns) if point else "–"
-        listing.add(text(entry.service), text(pairs(entry.attributes)), *map(text, values), when)
+        first, last = (when(entry.points[place].time_ns) if point else "–" for place in (0, -1))
+        shown_as = pairs(entry.attributes) or "–"
+        listing.add(text(shown_as), text(entry.service), *map(text, values), bars(_history(entry)), first, last)
     listing.print(console)
+
+
+def _history(series: MetricSeries) -> list[float]:
+    """What a series was over the time that is stored: a histogram's p95, a counter's rate, else the value."""
+    known = [(sample.time_ns, sample.values[min(1, len(sample.values) - 1)]) for sample in samples(series)]
+    values = [(time_ns, value) for time_ns, value in known if value is not None]
+    if not values:
+        return []
+    first, last = values[0][0], values[-1][0]
+    parts: list[float] = [0.0] * min(SPARKS * 2, len(values))
+    for time_ns, value in values:
+        place = (time_ns - first) * len(parts) // max(1, last - first)
+        parts[min(place, len(parts) - 1)] = max(value, parts[min(place, len(parts) - 1)])
+    return parts
 
 
 def log_line(log: Log, start_ns: int | None = None, *, clock: bool = False) -> Text:

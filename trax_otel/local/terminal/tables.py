@@ -1,4 +1,5 @@
-"""Tables for terminals of any width: where the columns do not fit, each row is a paragraph. Nothing is ever cut."""
+"""Tables for terminals of any width: columns that do not fit stand below their row, and where that is not enough, each row
+is a paragraph. Nothing is ever cut."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 20
 """A longer word may be broken, so that one odd name does not take the table apart."""
+NONE: Final = "–"
+"""What stands in a cell without a value."""
 Cell = Text | str
 
 
@@ -45,11 +49,13 @@ def failed(count: int) -> Text:
 
 class Listing:
     """Rows under headings; the first one names the row. A heading that ends with `>` stands at the right, over figures; one
-    that ends with `=` over what must not be broken."""
+    that ends with `=` over what must not be broken. One that ends with `~` may stand below the row, the last of them first."""
 
     def __init__(self, title: str, *headings: str) -> None:
         self._title = title
-        self._headings = [heading.rstrip(">=") for heading in headings]
+        self._headings = [heading.rstrip(">=~") for heading in headings]
+        self._below = [place for place, heading in enumerate(headings) if heading.endswith("~")]
+        headings = tuple(heading.rstrip("~") for heading in headings)
         self._right = [heading.endswith(">") for heading in headings]
         self._whole = [heading.endswith((">", "=")) for heading in headings]
         self._rows: list[list[Text]] = []
@@ -60,27 +66,56 @@ class Listing:
 
     def print(self, console: Console) -> None:
         """As a table where no short word has to be broken for it, else as paragraphs."""
-        widths = self._widths(console.width)
-        if widths is None:
-            self._print_paragraphs(console)
-            return
-        table = Table(title=self._title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-        for heading, right, width in zip(self._headings, self._right, widths, strict=True):
-            table.add_column(heading, justify="right" if right else "left", overflow="fold", width=width)
-        for row in self._rows:
-            table.add_row(*row)
-        console.print(table)
+        for number in range(len(self._below) + 1):
+            below = self._below[len(self._below) - number :]
+            across = [place for place in range(len(self._headings)) if place not in below]
+            widths = self._widths(across, console.width)
+            if widths is not None:
+                self._print_table(console, dict(zip(across, widths, strict=True)), below)
+                return
+        self._print_paragraphs(console)
 
-    def _widths(self, width: int) -> list[int] | None:
+    def _print_table(self, console: Console, widths: Mapping[int, int], below: Sequence[int]) -> None:
+        """The columns of `widths`; each of `below` as a line under its row, with its heading."""
+
+        def table(**style: Any) -> Table:
+            made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, **style)
+            for place, width in widths.items():
+                justify: Any = "right" if self._right[place] else "left"
+                made.add_column(self._headings[place], justify=justify, overflow="fold", width=width)
+            return made
+
+        whole = table(title=self._title, title_justify="left", title_style="bold")
+        if not below:
+            for row in self._rows:
+                whole.add_row(*(row[place] for place in widths))
+            console.print(whole)
+            return
+        console.print(whole)
+        for row in self._rows:
+            one = table(show_header=False, show_edge=False)
+            one.add_row(*(row[place] for place in widths))
+            console.print(Padding(one, (0, 0, 0, 1)))
+            told = (
+                Text.assemble((f"{self._headings[place]} ", "dim"), row[place])
+                for place in below
+                if row[place].plain not in ("", NONE)
+            )
+            for line in _packed(told, console.width - 4):
+                console.print(Padding(line, (0, 0, 0, 4)), overflow="fold")
+        console.print()
+
+    def _widths(self, across: Sequence[int], width: int) -> list[int] | None:
         """Each column's width; None where they do not fit. What is wider than it has to be gives way first."""
-        columns = [[row[place].plain for row in self._rows] for place in range(len(self._headings))]
-        headings = self._headings
+        columns = [[row[place].plain for row in self._rows] for place in across]
+        headings = [self._headings[place] for place in across]
+        kept = [self._whole[place] for place in across]
         full = [max(map(cell_len, [heading, *cells])) for heading, cells in zip(headings, columns, strict=True)]
         least = [
             max([_longest_word(heading), *map(cell_len if whole else _longest_word, cells)])
-            for heading, cells, whole in zip(headings, columns, self._whole, strict=True)
+            for heading, cells, whole in zip(headings, columns, kept, strict=True)
         ]
-        free = width - (3 * len(columns) - 1)  # what the box takes
+        free = width - 2 * len(columns)  # what stands between them and at the edges
         if sum(least) > free:
             return None
 

@@ -11,6 +11,7 @@ from rich.tree import Tree
 from ... import semconv
 from ..attempts import Wait, told_by_a_wait, with_waits
 from ..badges import badges, label
+from ..facts import asked
 from ..formats import clean, duration, moment, shown
 from ..links import Incoming, Reference, Targets, references
 from ..model import Event, Log
@@ -150,6 +151,8 @@ class _Drawing:
         return line
 
     def _add_facts(self, branch: Tree, span: Span) -> None:
+        if line := asked(span):
+            branch.add(text(line, "blue"))
         if self._details:
             for key, value in sorted(span.attributes.items()):
                 branch.add(Text.assemble((f"{clean(key)} ", "dim"), text(shown(value))))

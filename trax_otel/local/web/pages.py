@@ -10,6 +10,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors.codes import error_code
+from ..analysis import analyze
+from ..asked import ERRORS_SINCE
 from ..links import incoming, resumed_targets, targets
 from ..model import Filter
 from ..queries import Queries
@@ -31,6 +33,8 @@ HEADERS: Final = {
 }
 MAX_LOGS: Final = 10_000
 """Log records of one trace that its page shows."""
+ANALYSED: Final = 10
+"""Rows of each list of the analysis."""
 MAX_METRICS: Final = 60
 """Metrics that the page of metrics plots."""
 
@@ -59,8 +63,10 @@ def routes(queries: Queries, stopping: Callable[[], bool] = lambda: False) -> li
         page("/traces/{trace_id}/size", pages.size),
         page("/traces/{trace_id}/spans/{span_id}", pages.span),
         page("/logs", pages.logs),
+        page("/logs/{log_id:int}", pages.record),
         page("/metrics", pages.metrics),
         page("/metrics/{name:path}", pages.metric),
+        page("/analysis", pages.analysis),
         page("/errors", pages.errors),
         page("/errors/{code:path}", pages.code),
         page("/report.html", pages.report),
@@ -102,9 +108,23 @@ class Pages:
         search = forms.read(request.query_params, limit=200)
         return self._list(request, "logs.html", search, logs=self._queries.logs(search.wanted))
 
+    def record(self, request: Request) -> Response:
+        log = self._queries.record(request.path_params["log_id"])
+        if log is None:
+            return _missing(request, "There is no such log record.")
+        stored = bool(log.trace_id) and bool(self._queries.traces(Filter(trace_id=log.trace_id or "", limit=1)))
+        return _page(request, "record.html", log=log, stored=stored)
+
     def errors(self, request: Request) -> Response:
-        search = forms.read(request.query_params)
-        return self._list(request, "errors.html", search, errors=self._queries.errors(search.wanted))
+        search = forms.read(request.query_params, since=ERRORS_SINCE)
+        found = self._queries.errors(search.wanted)
+        older = not found and bool(self._queries.errors(replace(search.wanted, since_ns=0, limit=1)))
+        return self._list(request, "errors.html", search, errors=found, older=older)
+
+    def analysis(self, request: Request) -> Response:
+        search = forms.read(request.query_params, limit=ANALYSED)
+        found = analyze(self._queries, search.wanted)
+        return self._list(request, "analysis.html", search, found=found)
 
     def retries(self, request: Request) -> Response:
         search = forms.read(request.query_params, limit=200)
@@ -123,9 +143,19 @@ class Pages:
 
     def _list(self, request: Request, template: str, search: forms.Search, **found: Any) -> Response:
         services = [entry.service for entry in self._queries.services()]
+        versions = self._queries.versions()
         status = 400 if search.problems else 200
         anything = bool(services)
-        return _page(request, template, status, search=search, service_names=services, anything=anything, **found)
+        return _page(
+            request,
+            template,
+            status,
+            search=search,
+            service_names=services,
+            versions=versions,
+            anything=anything,
+            **found,
+        )
 
     def trace(self, request: Request) -> Response:
         try:

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..distributions import HISTOGRAMS, Sample, lines_of, overall, percentiles, samples
+from ..distributions import HISTOGRAMS, Sample, lines_of, overall, percentiles, samples, totals
 from ..formats import quantity, shown
 from ..model import MetricSeries
 
 WIDTH: Final = 640
 HEIGHT: Final = 180
-LEFT: Final = 78
+LEFT: Final = 112
 RIGHT: Final = 12
-TOP: Final = 10
+TOP: Final = 18
 BOTTOM: Final = 24
 MAX_LINES: Final = 8
 MAX_SAMPLES: Final = 240
@@ -70,6 +70,11 @@ def names(series: Sequence[MetricSeries]) -> list[str]:
     differing = [key for key in keys if len({shown(entry.attributes.get(key)) for entry in series}) > 1]
     services = len({entry.service for entry in series}) > 1
     found = [_name(entry, differing or (keys if len(series) == 1 else []), services) for entry in series]
+    scopes = {name: {entry.scope for one, entry in zip(found, series, strict=True) if one == name} for name in found}
+    found = [
+        f"{name}, by {entry.scope}" if len(scopes[name]) > 1 else name
+        for name, entry in zip(found, series, strict=True)
+    ]
     return [
         f"{name}, process {entry.instance[:8]}" if found.count(name) > 1 and entry.instance else name
         for name, entry in zip(found, series, strict=True)
@@ -98,30 +103,41 @@ def plots(series: Sequence[MetricSeries], limit: int = 6) -> list[Plot]:
         found = [_plot(name, entry.unit, _split(entry), 0) for name, entry in busiest[:limit]]
         return [plot for plot in found if plot is not None]
     factor, unit = _scale(filled[0])
+    counter = filled[0].monotonic and unit != "%"
+    told, title = samples, "per second" if counter else ""
+    if counter and not any(sample.values[0] for entry in filled for sample in samples(entry)):
+        told, title, unit = totals, "in all", filled[0].unit  # nothing was counted meanwhile: a rate says nothing
     lines = []
     for name, entry in zip(names(filled), filled, strict=True):
-        points = [(point.time_ns, value * factor) for point in samples(entry) if (value := point.values[0]) is not None]
+        points = [(point.time_ns, value * factor) for point in told(entry) if (value := point.values[0]) is not None]
         if points:
-            lines.append((name, points))
+            lines.append((name, points, _in_all(entry, points, unit) if counter else ""))
     lines.sort(key=lambda line: -max(value for _, value in line[1]))
-    title = "per second" if filled[0].monotonic and unit != "%" else ""
     plot = _plot(title, unit, lines[:MAX_LINES], max(0, len(lines) - MAX_LINES))
     return [plot] if plot is not None else []
 
 
-def _split(series: MetricSeries) -> list[tuple[str, _Points]]:
+def _in_all(series: MetricSeries, points: _Points, unit: str) -> str:
+    """What a counter has counted, and its latest rate where there is one."""
+    total = quantity(totals(series)[-1].values[0], series.unit)
+    rate = points[-1][1]
+    return f"{total}, {quantity(rate, unit)}" if rate and unit.endswith("/s") else total
+
+
+def _split(series: MetricSeries) -> list[tuple[str, _Points, str]]:
     points: list[Sample] = samples(series)
     return [
-        (name, [(point.time_ns, point.values[place]) for point in points if place < len(point.values)])
+        (name, [(point.time_ns, point.values[place]) for point in points if place < len(point.values)], "")
         for place, name in enumerate(lines_of(series))
     ]
 
 
-def _plot(title: str, unit: str, lines: Sequence[tuple[str, _Points]], hidden: int) -> Plot | None:
-    values = [value for _, points in lines for _, value in points if value is not None]
+def _plot(title: str, unit: str, lines: Sequence[tuple[str, _Points, str]], hidden: int) -> Plot | None:
+    """`lines`: each with its name, its points, and what to say of it instead of its latest value."""
+    values = [value for _, points, _ in lines for _, value in points if value is not None]
     if not values or not math.isfinite(2 * (max(values) - min(values))):
         return None
-    times = [moment for _, points in lines for moment, _ in points]
+    times = [moment for _, points, _ in lines for moment, _ in points]
     low, high, step = _nice(min(0.0, *values), max(values), binary=unit.startswith("By"))
     first, last = min(times), max(times)
 
@@ -134,20 +150,26 @@ def _plot(title: str, unit: str, lines: Sequence[tuple[str, _Points]], hidden: i
 
     levels = [low + step * number for number in range(round((high - low) / step) + 1)]
     return Plot(
-        title, unit, tuple(_line(name, number, points, x, y, unit) for number, (name, points) in enumerate(lines)),
+        title, unit, tuple(_line(name, number, points, x, y, said, unit) for number, (name, points, said) in enumerate(lines)),
         tuple((y(level), quantity(level, unit if unit in _SCALED else "")) for level in levels), first, last, hidden,
     )  # fmt: skip
 
 
 def _line(
-    name: str, colour: int, points: _Points, x: Callable[[int], float], y: Callable[[float], float], unit: str
+    name: str,
+    colour: int,
+    points: _Points,
+    x: Callable[[int], float],
+    y: Callable[[float], float],
+    said: str,
+    unit: str,
 ) -> Line:
     thinned = points[:: max(1, -(-len(points) // MAX_SAMPLES))]
     placed = [(x(moment), y(value)) for moment, value in thinned if value is not None]
     path = "M" + "L".join(f"{left} {top}" for left, top in placed) if len(placed) > 1 else ""
     known = [value for _, value in points if value is not None]
     dots = tuple(placed) if len(placed) <= 12 else (placed[-1],)
-    return Line(name, colour, path, dots, quantity(known[-1], unit) if known else "–")
+    return Line(name, colour, path, dots, said or (quantity(known[-1], unit) if known else "–"))
 
 
 def _nice(low: float, high: float, *, binary: bool = False) -> tuple[float, float, float]:
@@ -168,6 +190,13 @@ def figures(series: Sequence[MetricSeries]) -> list[Figures]:
     return [_figures(entry) for entry in series]
 
 
+def _latest(series: MetricSeries) -> float | None:
+    """A counter's total, else the latest value."""
+    if not series.points:
+        return None
+    return totals(series)[-1].values[0] if series.monotonic else series.points[-1].value
+
+
 def _figures(series: MetricSeries) -> Figures:
     point = series.points[-1] if series.points else None
     trace_ids = tuple(dict.fromkeys(one for entry in series.points[-20:] for one in entry.exemplar_trace_ids))[-3:]
@@ -177,7 +206,7 @@ def _figures(series: MetricSeries) -> Figures:
     pairs = ", ".join(f"{key}={shown(value)}" for key, value in sorted(series.attributes.items()))
     spread = percentiles(chosen) if chosen is not None and series.kind in HISTOGRAMS else ()
     return Figures(
-        series.service, series.instance[:8], pairs, quantity(point.value if point else None, series.unit),
+        series.service, series.instance[:8], pairs, quantity(_latest(series), series.unit),
         "–" if count is None else f"{count:,}", quantity(total / count if total is not None and count else None, series.unit),
         tuple(quantity(value, series.unit) for value in spread), point.time_ns if point else 0, trace_ids,
     )  # fmt: skip

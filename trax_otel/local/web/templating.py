@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ... import semconv
 from ...errors.codes import error_code
@@ -49,6 +49,10 @@ class PageLinks:
         """What an error code means."""
         return f"/errors/{quote(code, safe='')}" if code else ""
 
+    def record(self, log_id: int) -> str:
+        """One log record."""
+        return f"/logs/{log_id}"
+
     def metric(self, name: str) -> str:
         """A metric's plots."""
         return f"/metrics/{quote(name, safe='')}"
@@ -63,7 +67,8 @@ class ReportLinks(PageLinks):
 
     lazy = False
 
-    def __init__(self, trace_ids: Iterable[str], codes: Iterable[str]) -> None:
+    def __init__(self, trace_ids: Iterable[str], codes: Iterable[str], log_ids: Iterable[int] = ()) -> None:
+        self._records = frozenset(log_ids)
         self._traces = frozenset(trace_ids)
         self._codes = frozenset(codes)
 
@@ -74,6 +79,9 @@ class ReportLinks(PageLinks):
 
     def code(self, code: str | None) -> str:
         return f"#c-{code}" if code in self._codes else ""
+
+    def record(self, log_id: int) -> str:
+        return f"#l-{log_id}" if log_id in self._records else ""
 
     def metric(self, name: str) -> str:
         return ""
@@ -111,8 +119,9 @@ def environment() -> Environment:
         lstrip_blocks=True, finalize=_tidied, auto_reload=False,
     )  # fmt: skip
     made.filters.update(
-        duration=formats.duration, state=words.state, moment=formats.moment, shown=formats.shown, quantity=formats.quantity,
-        bytesize=lambda value: formats.quantity(value, "By"), plural=_plural, first_line=_first_line,
+        duration=formats.duration, state=words.state, moment=formats.moment, when=formats.when,
+        shown=formats.shown, quantity=formats.quantity,
+        prose=_prose, bytesize=lambda value: formats.quantity(value, "By"), plural=_plural, first_line=_first_line,
     )  # fmt: skip
     made.tests.update(log=lambda value: isinstance(value, Log), event=lambda value: isinstance(value, Event),
                       pause=lambda value: isinstance(value, Pause))  # fmt: skip
@@ -136,6 +145,16 @@ def _tidied(value: Any) -> Any:
 
 def _without(pairs: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
     return {key: value for key, value in pairs.items() if key not in keys}
+
+
+def _prose(text: str) -> Markup:
+    """Text with `code` between backticks."""
+    parts = formats.tidy(text).split("`")
+    if len(parts) % 2 == 0:  # one backtick is without another
+        return escape("`".join(parts))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
 
 
 def _plural(count: int, one: str, many: str = "") -> str:

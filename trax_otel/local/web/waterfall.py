@@ -9,10 +9,12 @@ from typing import Final
 from ... import semconv
 from ..attempts import Wait, with_waits
 from ..badges import Badge, badges, label
-from ..formats import duration, http_status
+from ..facts import asked
+from ..formats import duration, http_status, shown
 from ..links import PLAIN_LINK, Reference, Targets, references
 from ..model import Event, Log, Span
 from ..tree import Node, bounds, happenings, logs_by_span, nodes
+from ..words import told
 
 COLOURS: Final = 8
 """How many colours the style sheet has for services; more services share them."""
@@ -23,6 +25,8 @@ INLINE_DETAILS: Final = 150
 CHUNK: Final = 50
 """Rows that the browser lays out, or leaves alone, as one."""
 MAX_TICKS: Final = 40
+MOST_SAID: Final = 6
+"""Log lines and events that stand below a span that is not open."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,16 @@ class Pause:
     left: str
     width: str
     right: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """A log line or an event, as it stands below its span; `tone` is `bad`, `warn` or empty."""
+
+    at: str
+    tone: str
+    text: str
+    severity: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,31 @@ class Row:
     def told(self) -> tuple[Reference, ...]:
         """The links that a reader should see without asking: what tripped a breaker, which run is gone on with."""
         return tuple(one for one in self.references if one.meaning != PLAIN_LINK)
+
+    @property
+    def asked(self) -> str:
+        """Its SQL, URL or call."""
+        return asked(self.span)
+
+    def said(self) -> list[Said]:
+        """Log lines and what else happened, each on one line, by time; of many the first and the last ones."""
+        lines = [self._said(entry) for entry in self.happenings()]
+        if len(lines) <= MOST_SAID:
+            return lines
+        half = MOST_SAID // 2
+        return [*lines[:half], Said("", "", f"{len(lines) - 2 * half} more"), *lines[-half:]]
+
+    def _said(self, entry: Event | Log) -> Said:
+        at = f"+{duration(entry.time_ns - self.start_ns)}"
+        if isinstance(entry, Log):
+            level = entry.severity_number
+            tone = "bad" if level >= 17 else "warn" if level >= 13 else ""
+            return Said(at, tone, entry.body or entry.event_name, entry.severity)
+        if entry.name == semconv.EXCEPTION_EVENT:
+            raised = (entry.attributes.get(key) for key in (semconv.EXCEPTION_TYPE, semconv.EXCEPTION_MESSAGE))
+            return Said(at, "bad", ": ".join(shown(part) for part in raised if part))
+        words = told(entry.name, entry.attributes)
+        return Said(at, "", words.text if words else entry.name)
 
     @property
     def failed(self) -> bool:

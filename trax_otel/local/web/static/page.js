@@ -133,7 +133,7 @@
       matches = [];
       place = -1;
       for (const row of all(".row")) {
-        const fits = wanted !== "" && row.querySelector(".what").textContent.toLowerCase().includes(wanted);
+        const fits = wanted !== "" && all(".what, .asked, .said", row).some((part) => part.textContent.toLowerCase().includes(wanted));
         row.classList.toggle("match", fits);
         if (fits) matches.push(row);
       }

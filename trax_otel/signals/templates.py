@@ -11,7 +11,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from .rows import MOST_CHARACTERS
+MOST_CHARACTERS: Final = 500
+"""Of a message, a name or an address: what follows is no help to tell one kind from another."""
 
 _CLOCK: Final = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"
 _PART: Final = "[0-9a-fA-F]{1,4}"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trax_otel.local.analysis.templates import template
+from trax_otel.signals.templates import template
 
 
 @pytest.mark.parametrize(
