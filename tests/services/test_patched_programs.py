@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -142,6 +143,7 @@ def ended_by(number: signal.Signals, command: list[str], folder: Path) -> Ended:
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
+        time.sleep(0.3)  # until it is in its loop, on whose line it is to end
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
     finally:

@@ -277,7 +277,7 @@ def shake_hands(url: str, path: str) -> Request:
 FRAMEWORKS = {
     "asgi": {
         "fastapi": "/fastapi/item/{number}",
-        "starlette": "/starlette",  # what contrib's instrumentation says of a mounted application
+        "starlette": "/starlette/item/{number}",
         "litestar": "/litestar/item/{number}",
         "quart": "/quart/item/<int:number>",
         "falcon": "/falcon/item/{number}",
@@ -376,7 +376,7 @@ PROGRAMS_SERVING = {
     "sanic-asgi": ("uvicorn --port {port} sanics:app", "/sanic/item/7", "GET /sanic/item/<number:int>", 200),
     "sanic-asgi-fail": ("uvicorn --port {port} sanics:app", "/sanic/fail", "GET /sanic/fail", 500),
     "tornado": ("python start.py tornado {port}", "/tornado/item/7", "GET /tornado/item/{number}", 200),
-    "tornado-fail": ("python start.py tornado {port}", "/tornado/fail", "GET /tornado/fail", 500),
+    "tornado-fail": ("python start.py tornado {port}", "/tornado/fail", "GET", 500),
     "aiohttp": ("python start.py aiohttp {port}", "/aiohttp/item/7", "GET /aiohttp/item/{number}", 200),
     "aiohttp-fail": ("python start.py aiohttp {port}", "/aiohttp/fail", "GET /aiohttp/fail", 500),
     "granian-rsgi": ("granian --interface rsgi --port {port} rsgi:app", "/rsgi/item", "GET", 200),
