@@ -17,7 +17,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal, TypeVar
 
 from . import importing, lifecycle, native, originals
@@ -138,24 +138,35 @@ def _take_token() -> bool:
 def _late_registrations() -> Iterator[None]:
     """Let modules be imported that act at the end, where the main thread ends and others, or the set-up itself, go on.
 
-    `threading` refuses what comes so late (concurrent.futures then cannot be imported); `atexit` comes later still.
+    `threading` refuses what comes so late (concurrent.futures then cannot be imported); `atexit` comes later still. Pools that
+    are closed for good at that end are open meanwhile: the SDK looks for resources on one. An end that comes during the
+    set-up waits for it first.
     """
     import threading
 
     names: Any = vars(threading)
     original = names["_register_atexit"]
+    pools = sys.modules.get("concurrent.futures.thread")
+    closed = getattr(pools, "_shutdown", False)
 
     def register(*action: Any, **keywords: Any) -> None:
         try:
             original(*action, **keywords)
+            original(wait_while_running)  # what is registered last acts first
         except RuntimeError:
             atexit.register(*action, **keywords)
 
+    with suppress(RuntimeError):
+        original(wait_while_running)
     names["_register_atexit"] = register
+    if closed:
+        vars(pools)["_shutdown"] = False
     try:
         yield
     finally:
         names["_register_atexit"] = original
+        if closed:
+            vars(pools)["_shutdown"] = True
 
 
 def finish() -> None:

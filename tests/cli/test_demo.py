@@ -62,7 +62,7 @@ def test_the_demo_shows_what_the_service_told_of_itself_and_ends(tmp_path: Path)
     for told in (
         "Operations",
         "p99",
-        "Errors by code",
+        "Errors since",
         "TRAX-005",
         "TRAX-004",
         "could not convert string to float: 'soon'",

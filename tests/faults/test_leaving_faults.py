@@ -194,7 +194,7 @@ os._exit(4)
 FORK_IN_C = """
 libc = ctypes.PyDLL(None)  # holds the interpreter's lock, as a server does that forks in C
 def fork():
-    time.sleep(0.3)  # a thread that waits for the interpreter's lock at such a fork would leave the child with one for ever
+    time.sleep(0.3)  # Python's own limit (docs/compatibility.md): no other thread may wait for its lock at such a fork
     return libc.fork()
 """
 

@@ -270,12 +270,14 @@ def test_threads_that_import_and_use_at_the_same_time_all_get_what_they_ask_for(
     assert printed(endpoint, CROWD.format(seed=seed, delay=delay), tmp_path) == "[]"
 
 
+@pytest.mark.parametrize("imported", ["", "import concurrent.futures.thread"], ids=["", "pools are closed"])
 @pytest.mark.parametrize("delay", [0.2, 1.5])
 def test_threads_that_go_on_after_the_main_thread_are_observed(
-    delay: float, endpoint: OtlpEndpoint, tmp_path: Path
+    delay: float, imported: str, endpoint: OtlpEndpoint, tmp_path: Path
 ) -> None:
     before = len(endpoint.spans())
     code = (
+        f"{imported}\n"
         "import threading, time\n"
         "def work():\n"
         f"    time.sleep({delay})\n"

@@ -342,3 +342,9 @@ def test_code_in_what_a_code_means_is_no_literal_backtick(page: Page, code: str)
 )
 def test_prose_is_escaped(written: str, made: str) -> None:
     assert str(environment().filters["prose"](written)) == made
+
+
+def test_a_wait_that_has_its_own_row_is_not_told_again_below_the_operation(page: Page, full: Stored) -> None:
+    said = re.findall(r'<p class="said.*?</p>', page.get(f"/traces/{trace_id(1)}").text)
+    assert any("gave up after attempt 3" in line for line in said)
+    assert not any("the next follows in" in line for line in said)

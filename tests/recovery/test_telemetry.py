@@ -68,8 +68,8 @@ transcribe trax.outcome=success
   - trax.recovery.finished
   recover [error TRAX-007] trax.outcome=failure trax.recovery.outcome=failed
     - exception ConnectionError: no route
-    - WARN recovery of 'transcribe' failed: cache: LookupError: empty (after 0.000 s)
     - exception trax_otel.errors.RecoveryError: recovery of 'transcribe' failed: cache: LookupError: empty
+    - WARN recovery of 'transcribe' failed: cache: LookupError: empty (after 0.000 s)
     strategy [error TRAX-017] trax.outcome=failure trax.recovery.outcome=failed trax.recovery.strategy=cache
       - exception LookupError: empty"""
 

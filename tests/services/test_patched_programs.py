@@ -283,3 +283,32 @@ def test_celery_s_pools_of_greenlets_run_their_tasks(
         worker.wait(10)
     if watched:
         until(lambda: Counter(span["name"] for span in delivered.spans())["run/jobs.add"] == 10, "the tasks' spans")
+
+
+STATES = """
+{before}
+from trax_otel.recovery import SQLStorage, StateRecoveryManager, operation_state_context
+states = StateRecoveryManager(SQLStorage("sqlite:///states.db"))
+{after}
+import time
+done = []
+def work(number):
+    with operation_state_context(states, f"operation {{number}}") as state:
+        state.step("one", lambda: time.sleep(0.02) or number)
+        state.step("two", lambda: time.sleep(0.01) or number)
+    done.append(number)
+{spawn}
+print(len(done))
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("library", PATCH)
+def test_a_state_store_made_before_or_after_a_patch_holds_no_greenlet_up(
+    library: str, moment: str, tmp_path: Path
+) -> None:
+    lines = {"before": "", "after": "", moment: PATCH[library]}
+    script = tmp_path / "states.py"
+    script.write_text(STATES.format(**lines, spawn=SPAWN[library]))
+    ended = end_of([PYTHON, str(script)], tmp_path, **QUIET)
+    assert (ended.status, ended.out) == (0, "20\n"), ended.err

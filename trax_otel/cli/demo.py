@@ -189,7 +189,8 @@ def _failing_trace(queries: Queries) -> str | None:
     from ..local.model import Filter
 
     best: tuple[tuple[int, int, int], str | None] = ((0, 0, 0), None)
-    for entry in queries.errors(Filter(service="httpbin")):
+    found = queries.errors(Filter(service="httpbin"))
+    for entry in sorted(found, key=lambda one: (-one.count, one.code)):
         if entry.example_trace_id:
             spans = queries.trace(entry.example_trace_id)
             told = sum(event.name == semconv.EXCEPTION_EVENT for span in spans for event in span.events)

@@ -49,7 +49,7 @@ def emit_event(
     """Say that something happened: an event of the recording span (the current one unless given), else a log record."""
     target = get_current_span() if span is None else span
     if target.is_recording():
-        target.add_event(name, attributes)
+        target.add_event(name, attributes, clock.current().time_ns())
         return
     emit_record(name, attributes, severity, body)
 
@@ -110,10 +110,10 @@ def record_error(
     """
     target = get_current_span() if span is None else span
     recording = target.is_recording()
-    before = noted_of_joined(error, _TOLD, target)
+    before: ErrorFacts | None = noted_of_joined(error, _TOLD, target)
     more = before is None or _says_more(error, _TOLD, facts, before, target)
     if recording:
-        target.set_attributes(facts.attributes if more else facts.as_part_of(before))
+        target.set_attributes(facts.attributes if more or before is None else facts.as_part_of(before))
     counted = count_error(error, facts, target)
     if not (counted or (more and (before is not None or bears(target) or not recording))):
         return False
@@ -126,7 +126,8 @@ def record_error(
     if before is not None and before.fingerprint and before.fingerprint != facts.fingerprint:
         described[semconv.ERROR_REPLACES] = before.fingerprint
     if as_event:
-        target.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_ESCAPED: str(escaped), **described}, timestamp)
+        moment = clock.current().time_ns() if timestamp is None else timestamp
+        target.add_event(semconv.EXCEPTION_EVENT, {semconv.EXCEPTION_ESCAPED: str(escaped), **described}, moment)
     if as_record:
         emit_record(semconv.EXCEPTION_EVENT, described, "ERROR", message_of(error), target)
     if as_record or bears(target):

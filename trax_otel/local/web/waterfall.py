@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ... import semconv
-from ..attempts import Wait, with_waits
+from ..attempts import Wait, told_by_a_wait, with_waits
 from ..badges import Badge, badges, label
 from ..facts import asked
 from ..formats import duration, http_status, shown
@@ -78,6 +78,8 @@ class Row:
     """Whether it stands below a first attempt because it ran then."""
     start_ns: int
     """When the trace began."""
+    waits: tuple[Wait, ...] = ()
+    """The waits between its attempts, which have rows of their own."""
 
     @property
     def label(self) -> str:
@@ -96,7 +98,7 @@ class Row:
 
     def said(self) -> list[Said]:
         """Log lines and what else happened, each on one line, by time; of many the first and the last ones."""
-        lines = [self._said(entry) for entry in self.happenings()]
+        lines = [self._said(entry) for entry in self.happenings() if not told_by_a_wait(entry, self.waits)]
         if len(lines) <= MOST_SAID:
             return lines
         half = MOST_SAID // 2
@@ -206,11 +208,19 @@ def waterfall(
     by_span = logs_by_span(spans, logs)
     services = list(dict.fromkeys(span.service for span in spans))
     colours = {service: number % COLOURS for number, service in enumerate(services)}
+    placed = with_waits(nodes(spans))
+    waits: dict[str, list[Wait]] = {}
+    for line in placed:
+        if isinstance(line, Wait):
+            waits.setdefault(line.operation_id, []).append(line)
     lines = tuple(
         _pause(line, start, length)
         if isinstance(line, Wait)
-        else _row(line, start, length, colours, tuple(by_span.get(line.span.span_id, ())), targets or {})
-        for line in with_waits(nodes(spans))
+        else replace(
+            _row(line, start, length, colours, tuple(by_span.get(line.span.span_id, ())), targets or {}),
+            waits=tuple(waits.get(line.span.span_id, ())),
+        )
+        for line in placed
     )
     return Waterfall(
         spans[0].trace_id, start, end - start, tuple(line for line in lines if isinstance(line, Row)), lines,
