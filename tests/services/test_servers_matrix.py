@@ -328,7 +328,8 @@ def test_a_framework_tells_its_route_and_shares_the_span(
     assert item.span["parent_id"] == item.parent
     assert (nope.status, nope.span["status"], nope.span["attributes"]["http.response.status_code"]) == (404, 0, 404)
     assert nope.exceptions == []
-    measured = [count for attributes, count in observed.durations if attributes.get("http.route") == route]
+    told = "/starlette" if framework == "starlette" else route  # that of a mounted application, where contrib measures
+    measured = [count for attributes, count in observed.durations if attributes.get("http.route") == told]
     assert sum(measured) >= 1 or framework == "pyramid"  # whose instrumentation measures without a route
 
 
