@@ -31,6 +31,8 @@ LONGEST_TURN: Final = 1.0
 LONGEST_FORK: Final = 1.0
 """Seconds for which a set-up, or another fork, waits for a fork."""
 _AGAIN: Final = 0.1
+_AT_THE_END: Final = "at interpreter shutdown"
+"""What Python says that starts no thread any more: 3.12.0 and 3.12.1 do not as soon as the main thread is over."""
 _LOOK: Final = 0.005
 
 _State = Literal["none", "pending", "running", "done"]
@@ -83,8 +85,9 @@ def pending() -> bool:
     return _state in ("pending", "running")
 
 
-def settle() -> None:
-    """Set up now, unless that was done; a set-up of another thread is waited for. One that fails is one line.
+def settle(*, asked: bool = True) -> None:
+    """Set up now, unless that was done; a set-up of another thread is waited for. One that fails is one line, unless nobody
+    `asked` and it is the interpreter's end that it met.
 
     Nothing may be set up yet when this returns: where the set-up itself asks, or one that is under way does not move.
     """
@@ -101,12 +104,12 @@ def settle() -> None:
     try:
         if _state == "pending":
             _state, _owner = "running", me
-            _run()
+            _run(asked)
     finally:
         _token.append(True)
 
 
-def _run() -> None:
+def _run(asked: bool) -> None:
     global _owner
     try:
         with importing.alone(0.0 if importing.imports() else LONGEST_TURN), _late_registrations():
@@ -115,7 +118,8 @@ def _run() -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the service comes first; a module of its own that we import may raise SystemExit
-        lifecycle.report(f"telemetry could not be started: {type(error).__name__}: {error}")
+        if asked or _AT_THE_END not in str(error):
+            lifecycle.report(f"telemetry could not be started: {type(error).__name__}: {error}")
     finally:
         finish()
         _owner = 0
@@ -194,7 +198,7 @@ def _settle_in_time() -> None:
     while pending() and not native.patched():
         with importing.alone() as free:
             if free or originals.monotonic() > end:
-                settle()
+                settle(asked=False)
                 return
         originals.sleep(_AGAIN)
 

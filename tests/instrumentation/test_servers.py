@@ -206,7 +206,8 @@ def test_a_pool(endpoint: Endpoint, delivered: Delivered, tmp_path: Path, method
     assert all(len(ids) == 1 for ids in instances.values())
     assert len(set().union(*instances.values())) == len(instances) == len(set(pids))
     # The main process and the fork server observe themselves too; the resource tracker is none of the application's.
-    assert len(delivered.pids() - set(workers)) == (2 if method == "forkserver" else 1)
+    # Who makes nothing in its first second sends nothing, and the fork server may be one.
+    assert len(delivered.pids() - set(workers)) in ({1, 2} if method == "forkserver" else {1})
 
 
 def test_a_script(endpoint: Endpoint, delivered: Delivered, tmp_path: Path) -> None:
