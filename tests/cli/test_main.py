@@ -24,8 +24,8 @@ def test_help_names_every_command_and_loads_none(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit) as ended:
         main(["-h"])
     assert ended.value.code == 0
-    shown = capsys.readouterr().out
-    assert all(f"    {name}" in shown and summary in shown for name, summary in COMMANDS.items())
+    shown = " ".join(capsys.readouterr().out.split())  # long summaries are broken, and not alike on every Python
+    assert [name for name, summary in COMMANDS.items() if f" {name} {summary}" not in shown] == []
 
 
 def test_no_command_shows_the_help_as_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:

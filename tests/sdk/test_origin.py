@@ -89,7 +89,7 @@ def test_a_repository_without_a_commit_has_none(tmp_path: Path) -> None:
     ({"SOURCE_VERSION": "v1.2"}, {}),
     ({"DD_ENV": "blue"}, {semconv.DEPLOYMENT_ENVIRONMENT_NAME: "blue"}),
     ({"APP_ENV": "Production"}, {semconv.DEPLOYMENT_ENVIRONMENT_NAME: "production"}),
-    ({"ENV": "/root/.shrc"}, {}),
+    ({"ENV": "/home/ann/.shrc"}, {}),
     ({"ENV": "dev", "ENVIRONMENT": "production"}, {}),
 ])  # fmt: skip
 def test_variables_are_read_where_they_are_certain(environ: dict[str, str], expected: dict[str, str]) -> None:
