@@ -38,7 +38,8 @@ CANNOT = {
 """Panels whose fault is not brought about here: their queries run, and answer 0."""
 
 TOLD_APART: list[tuple[str, str, set[str]]] = [
-    ("trax-errors: Errors by code A", "trax_error_code", {"TRAX-001", "TRAX-007", "TRAX-017", "TRAX-022"}),
+    # A recovery that failed (TRAX-007) is the failure that it was for, which counts; `trax_recovery_attempts_total` has it.
+    ("trax-errors: Errors by code A", "trax_error_code", {"TRAX-001", "TRAX-017", "TRAX-022"}),
     ("trax-errors: By category A", "trax_error_category", {"network", "api", "processing"}),
     ("trax-errors: Retryable or not A", "trax_error_retryable", {"true", "false"}),
     ("trax-errors: From spans alone A", "trax_error_code", {"TRAX-001", "TRAX-017"}),
