@@ -103,8 +103,6 @@ LOGGER: Final = Global(
     _internal(logs_api), "LOGGER", logs_api.get_logger_provider, logs_api.set_logger_provider
 )  # fmt: skip
 
-tracer_provider: Final = TRACER.provider
-meter_provider: Final = METER.provider
 logger_provider: Final = LOGGER.provider
 
 _proxy_meters: Final[Any] = getattr(_internal(metrics_api), "_PROXY_METER_PROVIDER", None)
